@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from uuid import uuid4
@@ -31,6 +32,7 @@ RequestT = TypeVar("RequestT", bound=Request[Any])
 
 MAX_IN_FLIGHT: Final = 256
 """Requests that one service works on at once; beyond it callers are told `busy`."""
+DRAIN_S: Final = 5.0
 _MAX_REQUEST_ID: Final = 80
 
 _log = structlog.get_logger()
@@ -67,6 +69,8 @@ class Service:
         self._operators = operators
         self._micro: MicroService | None = None
         self._in_flight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     async def start(self, endpoints: Mapping[type[Request[Any]], Handler[Any]]) -> None:
         """Answer each request class with its handler from now on."""
@@ -90,6 +94,7 @@ class Service:
                 await _answer(request, _error_reply(busy))
                 return
             self._in_flight += 1
+            self._idle.clear()
             self._group.create_task(self._run(request, request_type, handler, measured[0]))
 
         subject = wildcard(request_type.subject)
@@ -106,7 +111,33 @@ class Service:
         # nats-py has no way to report a handler that goes on after its callback returned.
         measured.append(self._micro._endpoints[-1])  # noqa: SLF001
 
+    async def drain(self) -> None:
+        """Take no new requests, answer those that have arrived; gives up on slow ones after 5 s."""
+        if self._micro is None:
+            return
+        # Service.stop() would drop what is queued (nats-py 2.16).
+        for endpoint in self._micro._endpoints:  # noqa: SLF001 - as above
+            if endpoint._subscription is not None:  # noqa: SLF001
+                await endpoint._subscription.drain()  # noqa: SLF001
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_S):
+                await self._idle.wait()
+
     async def _run(
+        self,
+        request: MicroRequest,
+        request_type: type[Request[Any]],
+        handler: Handler[Any],
+        endpoint: Endpoint,
+    ) -> None:
+        try:
+            await self._run_counted(request, request_type, handler, endpoint)
+        finally:
+            self._in_flight -= 1
+            if not self._in_flight:
+                self._idle.set()
+
+    async def _run_counted(
         self,
         request: MicroRequest,
         request_type: type[Request[Any]],
@@ -130,8 +161,6 @@ class Service:
                     hint=f"see `hive logs {self._name} --level error`",
                 )
             )  # fmt: skip
-        finally:
-            self._in_flight -= 1
         if isinstance(reply, ErrorReply):
             endpoint._num_errors += 1  # noqa: SLF001 - as above
             endpoint._last_error = f"{reply.error.code}: {reply.error.message}"  # type: ignore[assignment] # noqa: SLF001
