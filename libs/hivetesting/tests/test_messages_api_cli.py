@@ -55,7 +55,7 @@ def options(api: ScriptedMessagesApi, home: Path, **variables: str) -> ClaudeAge
     return ClaudeAgentOptions(
         cli_path=bundled_cli(),
         cwd=home,
-        model="claude-sonnet-4-5",
+        model="claude-sonnet-5",
         session_id=str(uuid.uuid4()),
         setting_sources=[],
         strict_mcp_config=True,
@@ -164,7 +164,7 @@ def trouble() -> dict[str, Error]:
         "unauthenticated": unauthenticated(),
         "forbidden": forbidden(),
         "no credit": out_of_credit(),
-        "no model": model_not_found("claude-sonnet-4-5"),
+        "no model": model_not_found("claude-sonnet-5"),
     }
 
 
@@ -219,7 +219,7 @@ async def test_an_interrupt_reaches_the_api_as_a_client_that_leaves(tmp_path: Pa
 
 async def test_one_shot_runs_of_the_cli_work_too(tmp_path: Path) -> None:
     async with scripted(Rules(Rule([Text("plain text")]))) as api:
-        argv = [str(bundled_cli()), "-p", "hello", "--model", "claude-sonnet-4-5"]
+        argv = [str(bundled_cli()), "-p", "hello", "--model", "claude-sonnet-5"]
         env = scripted_environment(api.base_url, tmp_path / "claude", "key-bob")
         told = await run(argv, timeout_s=30, cwd=tmp_path, env=env)
     assert told.check().stdout == b"plain text\n"
