@@ -1,4 +1,4 @@
-"""The tables of approvals.sqlite; `migrations/` makes them, and a test holds the two together.
+"""The tables of approvals.sqlite as they are now; a test holds `migrations/` to the same.
 
 They are Core tables, not ORM classes: rows become the contract's structs, and the ORM would cost
 0.1 s at every start.
@@ -102,3 +102,14 @@ audit: Final = Table(
     Index(None, "target", "id"),
     sqlite_autoincrement=True,
 )
+
+
+TRIGGERS: Final = tuple(
+    f"CREATE TRIGGER {name} BEFORE {act} ON {table} BEGIN SELECT RAISE(ABORT, '{reason}'); END"
+    for name, act, table, reason in (
+        ("approvals_are_kept", "DELETE", "approvals", "approvals are never deleted"),
+        ("audit_is_kept", "DELETE", "audit", "the audit is append-only"),
+        ("audit_is_unaltered", "UPDATE", "audit", "the audit is append-only"),
+    )
+)
+"""What SQLAlchemy's metadata has no words for."""

@@ -9,10 +9,10 @@ revision: Final = "0001"
 down_revision: Final = None
 
 # A later migration that rebuilds this table (batch mode) has to make the trigger again.
-_KEEP: Final = """
-CREATE TRIGGER approvals_are_kept BEFORE DELETE ON approvals
-BEGIN SELECT RAISE(ABORT, 'approvals are never deleted'); END
-"""
+_KEEP: Final = (
+    "CREATE TRIGGER approvals_are_kept BEFORE DELETE ON approvals "
+    "BEGIN SELECT RAISE(ABORT, 'approvals are never deleted'); END"
+)
 
 
 def upgrade() -> None:

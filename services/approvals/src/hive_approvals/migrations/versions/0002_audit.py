@@ -9,14 +9,14 @@ revision: Final = "0002"
 down_revision: Final = "0001"
 
 # A later migration that rebuilds this table (batch mode) has to make the triggers again.
-_KEEP: Final = """
-CREATE TRIGGER audit_is_kept BEFORE DELETE ON audit
-BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
-"""
-_UNALTERED: Final = """
-CREATE TRIGGER audit_is_unaltered BEFORE UPDATE ON audit
-BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END
-"""
+_KEEP: Final = (
+    "CREATE TRIGGER audit_is_kept BEFORE DELETE ON audit "
+    "BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END"
+)
+_UNALTERED: Final = (
+    "CREATE TRIGGER audit_is_unaltered BEFORE UPDATE ON audit "
+    "BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END"
+)
 
 
 def upgrade() -> None:
