@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from hivecommon.contracts.events import Trouble
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 TABLE: Final = Path(__file__).with_name("error_codes.toml")
 
@@ -17,8 +19,8 @@ def explained(family: str = "errors") -> dict[str, str]:
     return families[family]
 
 
-def used_codes() -> dict[str, str]:
-    """Return the codes that the source gives to errors, each with a file that does.
+def used_codes(family: str = "errors") -> dict[str, str]:
+    """Return the codes of a family that the source makes, each with a file that does.
 
     A code that is put together at run time comes as the pattern that all its forms match.
     """
@@ -27,12 +29,13 @@ def used_codes() -> dict[str, str]:
     return {
         code: str(file.relative_to(ROOT))
         for file, tree in trees.items()
-        for code in codes_in(tree, constants)
+        for found, code in codes_in(tree, constants)
+        if found == family
     }
 
 
 def unexplained() -> list[str]:
-    """Return the codes that the table lacks, each with a file that uses it."""
+    """Return the error codes that the table lacks, each with a file that uses it."""
     known = explained()
     return [
         f"{code} ({file})"
@@ -42,7 +45,7 @@ def unexplained() -> list[str]:
 
 
 def unused() -> list[str]:
-    """Return the codes that the table explains though nothing uses them."""
+    """Return the error codes that the table explains though nothing uses them."""
     patterns = list(used_codes())
     return [
         code for code in explained() if not any(re.fullmatch(pattern, code) for pattern in patterns)
@@ -72,11 +75,17 @@ def constants_in(tree: ast.Module) -> Iterator[tuple[str, str]]:
                 pass
 
 
-def codes_in(tree: ast.Module, constants: dict[str, str]) -> Iterator[str]:
-    """Yield a pattern for each `code=…` in a module, whose names `constants` resolves."""
+def codes_in(tree: ast.Module, constants: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield family and pattern of each `code=…` in a module, whose names `constants` resolves."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.keyword) and node.arg == "code":
-            yield from _patterns(node.value, constants)
+        if not isinstance(node, ast.Call):
+            continue
+        values = [argument.value for argument in node.keywords if argument.arg == "code"]
+        family = "errors"
+        if isinstance(node.func, ast.Name) and node.func.id == Trouble.__name__:
+            values += node.args[:1]
+            family = "troubles"
+        yield from ((family, pattern) for one in values for pattern in _patterns(one, constants))
 
 
 def _patterns(value: ast.expr, constants: dict[str, str]) -> Iterator[str]:

@@ -25,15 +25,20 @@ def test_no_code_is_explained_that_nothing_uses() -> None:
 
 
 def test_every_trouble_of_an_agent_is_explained() -> None:
-    assert set(codes.explained("troubles")) == {str(code) for code in Code}
+    assert set(codes.explained("troubles")) == {
+        *(str(code) for code in Code),
+        *codes.used_codes("troubles"),
+    }
 
 
 def test_codes_are_found_as_words_as_constants_and_as_patterns() -> None:
     lines = ['GONE = "gone"', 'f(code="a_b")', "f(code=GONE)", 'f(code=f"job_{x}")', "f(code=x.y)",
-             'f(code="x" if y else "z")']  # fmt: skip
+             'f(code="x" if y else "z")', 'Trouble(code="t")']  # fmt: skip
     tree = ast.parse("\n".join(lines))
     constants = dict(codes.constants_in(tree))
-    assert list(codes.codes_in(tree, constants)) == ["a_b", "gone", "job_[a-z_]+", "x", "z"]
+    found = [pattern for family, pattern in codes.codes_in(tree, constants) if family == "errors"]
+    assert found == ["a_b", "gone", "job_[a-z_]+", "x", "z"]
+    assert ("troubles", "t") in codes.codes_in(tree, constants)
 
 
 @pytest.mark.parametrize("request_class", requests.all_requests(), ids=lambda one: one.subject)
