@@ -116,7 +116,7 @@ class Bus:
                     nkeys_seed_str=login.seed,
                     inbox_prefix=login.inbox_prefix.encode(),
                     max_reconnect_attempts=-1,
-                    reconnect_time_wait=RECONNECT_WAIT_S,
+                    reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type] # it says int and sleeps for what it gets
                     connect_timeout=2,
                     ping_interval=20,
                     max_outstanding_pings=2,
