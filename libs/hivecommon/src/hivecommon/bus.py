@@ -178,19 +178,24 @@ class Bus:
         self, subject: str, payload: bytes, headers: Mapping[str, str], timeout_s: float
     ) -> Msg:
         deadline = time.monotonic() + timeout_s
+
+        async def attempt() -> Msg:
+            if not self._client.is_connected:
+                raise _NotConnected
+            left = max(0.05, deadline - time.monotonic())
+            return await self._client.request(subject, payload, timeout=left, headers=dict(headers))
+
         try:
-            async for attempt in AsyncRetrying(
-                retry=retry_if_exception_type((nats.errors.NoRespondersError, _NotConnected)),
-                wait=wait_exponential(multiplier=0.05, max=0.5),
-                stop=stop_after_delay(timeout_s),
-                reraise=True,
-            ):
-                with attempt:
-                    self._check_connected()
-                    left = max(0.05, deadline - time.monotonic())
-                    return await self._client.request(
-                        subject, payload, timeout=left, headers=dict(headers)
-                    )
+            try:
+                # Nearly always enough, and a tenth of the round trip cheaper than tenacity.
+                return await attempt()
+            except _RETRIED:
+                return await AsyncRetrying(
+                    retry=retry_if_exception_type(_RETRIED),
+                    wait=wait_exponential(multiplier=0.05, max=0.5),
+                    stop=stop_after_delay(timeout_s),
+                    reraise=True,
+                )(attempt)
         except nats.errors.NoRespondersError as error:
             raise Unavailable(
                 f"nobody answers {subject}", hint="is its service up? see `hive status`"
@@ -201,11 +206,6 @@ class Bus:
             nats.errors.OutboundBufferLimitError,
         ) as error:
             raise Unavailable(f"no answer to {subject} within {timeout_s:g} s") from error
-        raise AssertionError("unreachable: the last attempt returns or raises")
-
-    def _check_connected(self) -> None:
-        if not self._client.is_connected:
-            raise _NotConnected
 
     async def publish(self, subject: str, payload: bytes) -> None:
         """Publish without an acknowledgement; during an outage up to 8 MiB are kept and sent later."""
@@ -293,6 +293,10 @@ class Bus:
 
 class _NotConnected(Exception):
     """The connection is down at this moment."""
+
+
+_RETRIED: Final = (nats.errors.NoRespondersError, _NotConnected)
+"""What passes while a service or the server restarts."""
 
 
 class _Refusals:
