@@ -75,7 +75,10 @@ def configure(source: str, *, level: Level = Level.INFO) -> BusLog:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
-            structlog.processors.dict_tracebacks,
+            # Local variables hold keys, prompts and payloads; none of them may reach a log.
+            structlog.processors.ExceptionRenderer(
+                structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+            ),
             emit,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level.rank * 10 + 10),
