@@ -7,13 +7,13 @@ from collections import deque
 from typing import Any, Final, cast
 
 import msgspec
-import structlog
 from structlog.typing import EventDict, WrappedLogger
 from typing_extensions import override
 
 from hivecommon.bus import Bus
 from hivecommon.contracts.logs import Level, LogLine
 from hivecommon.errors import HiveError
+from hivecommon.structured import structlog
 
 MAX_LINE_BYTES: Final = 64 * 1024
 _KEPT_UNSENT: Final = 2000
