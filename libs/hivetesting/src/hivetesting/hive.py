@@ -70,6 +70,8 @@ class RunningHive:
         return {
             **kept,
             "HOME": str(self.root / "user"),
+            # natscli takes the home directory from the user database, not from HOME.
+            "XDG_CONFIG_HOME": str(self.root / "user/.config"),
             "HIVE_HOME": str(self.home.root),
             "HIVE_RUN": str(self.root / "run"),
             "HIVE_NATS_URL": self.bus.url,
