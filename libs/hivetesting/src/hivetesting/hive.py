@@ -90,7 +90,9 @@ class RunningHive:
         return (self.root / "up.log").read_text(errors="replace")
 
     def start(self) -> Self:
-        """Run `hive up`; return once all services answer."""
+        """Run `hive up`; return once all services answer. One that was ended otherwise is reaped."""
+        if self._process is not None:
+            self._process.wait(READY_S)
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / "up.log").open("ab") as log:
             self._process = subprocess.Popen(
