@@ -127,10 +127,10 @@ async def _open_memory(settings: Settings) -> _Memory:
     if (unfinished := await memory.log.open_turn()) is not None:
         start = unfinished.body
         if isinstance(start, TurnStarted):
-            memory.log.record(
-                TurnEnded(start.message_id, "interrupted", error="the harness ended in this turn"),
-                turn=unfinished.turn,
-            )
+            known = await memory.store.outcome_of(start.message_id)
+            error = "" if known else "the harness ended in this turn"
+            end = TurnEnded(start.message_id, known or "postponed", error=error)
+            memory.log.record(end, turn=unfinished.turn)
     return memory
 
 
