@@ -50,6 +50,7 @@ def read(message: Any) -> list[Happening]:
 
 INIT = {"session_id": "s", "model": "m", "claude_code_version": "9"}
 RETRY = {"error_status": 529, "error": "overloaded", "retry_delay_ms": 500, "attempt": 2}
+PARTS = [{"type": "text", "text": "a"}, {"type": "image"}]
 
 
 @pytest.mark.parametrize(
@@ -74,14 +75,17 @@ RETRY = {"error_status": 529, "error": "overloaded", "retry_delay_ms": 500, "att
         (UserMessage([ToolResultBlock("c", "out", is_error=False)]), [Returned("c", "out", is_error=False)]),
         (UserMessage([ToolResultBlock("c", None, None)]), [Returned("c", "", is_error=False)]),
         (
-            UserMessage([ToolResultBlock("c", [{"type": "text", "text": "a"}, {"type": "image"}], is_error=True)]),
+            UserMessage([ToolResultBlock("c", PARTS, is_error=True)]),
             [Returned("c", "a\n(image)", is_error=True)],
         ),
         (
             RateLimitEvent(RateLimitInfo("rejected", 1700000000, "five_hour"), "u", "s"),
             [LimitSeen(rejected=True, resets_at=unix(1700000000), kind="five_hour")],
         ),
-        (RateLimitEvent(RateLimitInfo("allowed"), "u", "s"), [LimitSeen(rejected=False, resets_at=None, kind="")]),
+        (
+            RateLimitEvent(RateLimitInfo("allowed"), "u", "s"),
+            [LimitSeen(rejected=False, resets_at=None, kind="")],
+        ),
     ],
 )  # fmt: skip
 def test_a_message_is_read_for_what_it_tells(message: Any, happenings: list[Happening]) -> None:
