@@ -95,5 +95,7 @@ class HarnessConfig(msgspec.Struct, frozen=True, kw_only=True):
     persona: str = ""
     model: str = ""
     recipients: list[str] | None = None
+    spend_cap_usd: float | None = None
+    """What the turns of one day (UTC) may cost; None means as much as they do."""
     operator_hosts: list[str] = msgspec.field(default_factory=list)
     """Host names by which browsers may reach the page, besides the loopback ones."""
