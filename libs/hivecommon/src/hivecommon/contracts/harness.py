@@ -1,0 +1,93 @@
+"""What a harness answers (`agent.<agent>.<verb>`), and what it says to lifecycle when it starts."""
+
+from datetime import datetime
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from hivecommon.contracts.base import Reply, Request
+from hivecommon.contracts.events import AgentEvent
+from hivecommon.contracts.lifecycle import Done
+from hivecommon.contracts.roster import HarnessStatus
+
+
+class HarnessReply(Reply, frozen=True, kw_only=True):
+    """The harness's account of itself."""
+
+    status: HarnessStatus
+
+
+class Ticket(Reply, frozen=True, kw_only=True):
+    """A link that logs one browser in, once."""
+
+    url: str
+    expires_at: datetime
+
+
+class TranscriptReply(Reply, frozen=True, kw_only=True):
+    """A stretch of an agent's events, the oldest first."""
+
+    events: list[AgentEvent]
+    first_seq: int
+    """The oldest event there is: a smaller `after` means that some are gone."""
+    last_seq: int
+
+
+class AskHarness(Request[HarnessReply], frozen=True, kw_only=True):
+    """Ask a harness how it is."""
+
+    subject: ClassVar[str] = "agent.{agent}.status"
+
+
+class Interrupt(Request[Done], frozen=True, kw_only=True):
+    """Stop the turn that runs."""
+
+    subject: ClassVar[str] = "agent.{agent}.interrupt"
+
+
+class SetPaused(Request[Done], frozen=True, kw_only=True):
+    """Park the turns, or let them go on. lifecycle alone sends it, after it has written it down."""
+
+    subject: ClassVar[str] = "agent.{agent}.set_paused"
+    paused: bool
+
+
+class UiTicket(Request[Ticket], frozen=True, kw_only=True):
+    """A link to the agent's own page."""
+
+    subject: ClassVar[str] = "agent.{agent}.ui_ticket"
+
+
+class ReadTranscript(Request[TranscriptReply], frozen=True, kw_only=True):
+    """Read events after `after`, or the last `limit` ones when `after` is None."""
+
+    subject: ClassVar[str] = "agent.{agent}.transcript"
+    after: int | None = None
+    before: int | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 200
+
+
+class Hello(Request[Done], frozen=True, kw_only=True):
+    """A harness has started and is ready for its inbox."""
+
+    subject: ClassVar[str] = "req.{caller}.hello"
+    revision: str = ""
+    session_id: str = ""
+
+
+class HarnessConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`harness.json` in the agent's runtime directory, written by lifecycle at every start."""
+
+    agent: str
+    manager: bool
+    bus_url: str
+    port: int
+    host: str = "127.0.0.1"
+    runtime: str = "local"
+    sandboxed: bool = False
+    paused: bool = False
+    persona: str = ""
+    model: str = ""
+    recipients: list[str] | None = None
+    operator_hosts: list[str] = msgspec.field(default_factory=list)
+    """Host names by which browsers may reach the page, besides the loopback ones."""

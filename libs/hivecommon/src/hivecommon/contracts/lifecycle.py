@@ -1,0 +1,178 @@
+"""What lifecycle answers: the operator's verbs on agents, and what agents and services ask of it."""
+
+from typing import Annotated, ClassVar
+
+import msgspec
+
+from hivecommon.contracts.base import AgentRequest, Reply, Request, ShortText
+from hivecommon.contracts.jobs import JobAccepted, JobReply
+from hivecommon.contracts.roster import RosterRow
+
+Persona = Annotated[str, msgspec.Meta(max_length=20_000)]
+ModelName = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._:\[\]-]{0,63}\Z")]
+
+
+class AgentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The initial settings of a new agent; later ones come from its config repo."""
+
+    persona: Persona = ""
+    model: ModelName | None = None
+    recipients: list[str] | None = None
+    """Agents it may write to besides the operator; None means everybody."""
+
+
+class RosterReply(Reply, frozen=True, kw_only=True):
+    """All agents, in the order of their names, the manager first."""
+
+    agents: list[RosterRow]
+    kept: list[str] = msgspec.field(default_factory=list)
+    """Destroyed agents whose login and notes are kept: `spawn` revives, `destroy --purge` wipes."""
+
+
+class AgentReply(Reply, frozen=True, kw_only=True):
+    """One agent."""
+
+    agent: RosterRow
+
+
+class Done(Reply, frozen=True, kw_only=True):
+    """It is done; `changed` is False when there was nothing to do."""
+
+    changed: bool = True
+
+
+class ListAgents(Request[RosterReply], frozen=True, kw_only=True):
+    """List all agents."""
+
+    subject: ClassVar[str] = "hive.list"
+
+
+class GetStatus(AgentRequest[AgentReply], frozen=True, kw_only=True):
+    """Show one agent."""
+
+    subject: ClassVar[str] = "hive.status"
+
+
+class Spawn(AgentRequest[JobAccepted], frozen=True, kw_only=True):
+    """Make a new agent, or revive a destroyed one; an operator's own act, recorded as decided."""
+
+    subject: ClassVar[str] = "hive.spawn"
+    settings: AgentSettings = msgspec.field(default_factory=AgentSettings)
+    reason: ShortText = ""
+
+
+class Start(AgentRequest[JobAccepted], frozen=True, kw_only=True):
+    """Start an agent; one that runs is left alone."""
+
+    subject: ClassVar[str] = "hive.start"
+
+
+class Stop(AgentRequest[JobAccepted], frozen=True, kw_only=True):
+    """Stop an agent after its current step; its messages wait."""
+
+    subject: ClassVar[str] = "hive.stop"
+
+
+class Restart(AgentRequest[JobAccepted], frozen=True, kw_only=True):
+    """Stop and start an agent; the session goes on."""
+
+    subject: ClassVar[str] = "hive.restart"
+
+
+class Rebuild(AgentRequest[JobAccepted], frozen=True, kw_only=True):
+    """Re-apply everything that belongs to an agent and repair what is broken."""
+
+    subject: ClassVar[str] = "hive.rebuild"
+
+
+class Rename(AgentRequest[JobAccepted], frozen=True, kw_only=True):
+    """Give an agent another name (and with it another port), keeping all that is its own."""
+
+    subject: ClassVar[str] = "hive.rename"
+    bare: ClassVar[str | None] = None
+    to: str
+
+
+class Destroy(AgentRequest[JobAccepted], frozen=True, kw_only=True):
+    """Remove an agent; login and notes are kept unless `purge`."""
+
+    subject: ClassVar[str] = "hive.destroy"
+    purge: bool = False
+
+
+class Pause(AgentRequest[Done], frozen=True, kw_only=True):
+    """Park an agent's turns, also of a stopped agent; messages queue."""
+
+    subject: ClassVar[str] = "hive.pause"
+
+
+class Resume(AgentRequest[Done], frozen=True, kw_only=True):
+    """Let a paused agent go on."""
+
+    subject: ClassVar[str] = "hive.resume"
+
+
+class ExecuteSpawn(AgentRequest[JobAccepted], frozen=True, kw_only=True):
+    """approvals → lifecycle: carry out an approved spawn.
+
+    The approval's number is the job's key: asking again joins the job or returns its outcome.
+    """
+
+    subject: ClassVar[str] = "svc.approvals.spawn"
+    bare: ClassVar[str | None] = None
+    approval: int
+    settings: AgentSettings
+    requested_by: str
+
+
+class ExecuteDestroy(AgentRequest[JobAccepted], frozen=True, kw_only=True):
+    """approvals → lifecycle: carry out an approved destroy, which keeps login and notes.
+
+    The approval's number is the job's key, as for `ExecuteSpawn`; an agent that is gone already is
+    a job that is done.
+    """
+
+    subject: ClassVar[str] = "svc.approvals.destroy"
+    bare: ClassVar[str | None] = None
+    approval: int
+    requested_by: str
+
+
+class ApprovalJob(Request[JobReply], frozen=True, kw_only=True):
+    """approvals → lifecycle: the job of an approval; `unknown_job` when it was never started."""
+
+    subject: ClassVar[str] = "svc.approvals.job"
+    approval: int
+
+
+class StateDirs(Reply, frozen=True, kw_only=True):
+    """Which of the asked agents have a state directory."""
+
+    present: list[str]
+
+
+class FindStateDirs(Request[StateDirs], frozen=True, kw_only=True):
+    """approvals → lifecycle: whose state directories exist; for the orphan sweeper."""
+
+    subject: ClassVar[str] = "svc.approvals.state_dirs"
+    agents: list[str]
+
+
+class CheckName(AgentRequest[Done], frozen=True, kw_only=True):
+    """approvals → lifecycle: could this agent be spawned now? Refused as the spawn would be."""
+
+    subject: ClassVar[str] = "svc.approvals.check_spawn"
+
+
+class AgentRoster(Request[RosterReply], frozen=True, kw_only=True):
+    """An agent asks who there is."""
+
+    subject: ClassVar[str] = "req.{caller}.roster"
+
+
+class AgentPower(AgentRequest[JobAccepted], frozen=True, kw_only=True):
+    """The manager starts, stops, restarts or rebuilds another agent, never itself."""
+
+    subject: ClassVar[str] = "req.{caller}.power"
+    bare: ClassVar[str | None] = None
+    verb: Annotated[str, msgspec.Meta(pattern=r"\A(start|stop|restart|rebuild)\Z")]
