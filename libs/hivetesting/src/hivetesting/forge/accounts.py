@@ -8,7 +8,7 @@ from hivetesting.forge import render, repository
 from hivetesting.forge.call import ApiError, Call, not_found
 from hivetesting.forge.rights import SCOPES
 from hivetesting.forge.routes import Context, Routes
-from hivetesting.forge.world import Token, User
+from hivetesting.forge.world import Issue, Token, User
 
 routes = Routes()
 
@@ -75,9 +75,7 @@ async def create_token(context: Context) -> Response:
         raise ApiError(400, f"invalid access token scope provided: {unknown[0]}")
     if not scopes:
         raise ApiError(400, "access token must have a scope")
-    token = Token(
-        call.world.new_id(), owner, name, secrets.token_hex(20), scopes, call.world.now()
-    )
+    token = Token(call.world.new_id(), owner, name, secrets.token_hex(20), scopes, call.world.now())
     call.world.tokens.append(token)
     return JSONResponse(render.token(token, value=True), 201)
 
@@ -198,6 +196,6 @@ async def delete_user(context: Context) -> Response:
     return Response(status_code=204)
 
 
-def _forget(issues: list["render.Issue"], user: User) -> None:
+def _forget(issues: list[Issue], user: User) -> None:
     for issue in issues:
         issue.assignees[:] = [each for each in issue.assignees if each is not user]

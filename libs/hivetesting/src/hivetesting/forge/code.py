@@ -191,9 +191,7 @@ async def _change(context: Context, path: str, content: bytes | None) -> Respons
     target = call.text("new_branch") or branch
     if target != branch and onto:
         await repository.text(repo.path, "update-ref", f"refs/heads/{target}", onto)
-    commit = await repository.write(
-        repo.path, target, onto, {path: content}, message, author
-    )
+    commit = await repository.write(repo.path, target, onto, {path: content}, message, author)
     shown = {"sha": commit, "message": message, "html_url": f"{call.world.url}/{commit}"}
     entry = None
     if content is not None:

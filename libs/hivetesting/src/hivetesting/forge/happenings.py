@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import httpx
 
-from hivetesting.forge import render
+from hivetesting.forge import render, render_issue
 from hivetesting.forge.rights import Access, access
 from hivetesting.forge.world import Entry, Hook, Issue, Repo, Thread, User, World
 
@@ -79,7 +79,7 @@ class Happenings:
         payload = {
             "action": action,
             "number": issue.number,
-            "issue": render.issue(self.world, issue),
+            "issue": render_issue.issue(self.world, issue),
             "repository": render.repo(self.world, issue.repo, doer),
             "sender": render.user(self.world, doer),
             **more,
@@ -116,7 +116,7 @@ def signed(hook: Hook, event: str, body: bytes) -> dict[str, str]:
     headers = {"Content-Type": "application/json", "X-Hub-Signature-256": f"sha256={digest}"}
     for maker in ("Forgejo", "Gitea", "Gogs"):
         headers[f"X-{maker}-Delivery"] = str(uuid4())
-        headers[f"X-{maker}-Event"] = event.split("_assign")[0]
+        headers[f"X-{maker}-Event"] = event.removesuffix("_assign")
         headers[f"X-{maker}-Event-Type"] = event
         headers[f"X-{maker}-Signature"] = digest
     return headers

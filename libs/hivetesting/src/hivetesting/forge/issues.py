@@ -5,7 +5,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from hivetesting.forge import render
+from hivetesting.forge import render_issue
 from hivetesting.forge.call import ApiError, Call, not_found
 from hivetesting.forge.rights import Access, access
 from hivetesting.forge.routes import Context, Routes
@@ -25,7 +25,8 @@ def named(call: Call, names: object, repo: Repo) -> list[User]:
             raise ApiError(422, f"Assignee does not exist: [name: {name}]")
         if access(call.world, user, repo, "repo.issues") < Access.READ:
             raise ApiError(
-                422, f"user doesn't have access to repo [user_id: {user.id}, repo_name: {repo.name}]"
+                422,
+                f"user doesn't have access to repo [user_id: {user.id}, repo_name: {repo.name}]",
             )
         users.append(user)
     return users
@@ -76,7 +77,7 @@ async def search(context: Context) -> Response:
         seen = [issue for issue in seen if call.me is issue.user]
     if call.query("review_requested") == "true":
         seen = [issue for issue in seen if issue.pull and call.me in issue.pull.requested]
-    return call.listed(chosen(seen, call), lambda issue: render.issue(call.world, issue))
+    return call.listed(chosen(seen, call), lambda issue: render_issue.issue(call.world, issue))
 
 
 @routes.on("GET", HERE, "issue")
@@ -84,7 +85,9 @@ async def list_issues(context: Context) -> Response:
     """List a repository's issues."""
     call = context.call
     repo = call.repo("repo.issues")
-    return call.listed(chosen(repo.issues, call), lambda issue: render.issue(call.world, issue))
+    return call.listed(
+        chosen(repo.issues, call), lambda issue: render_issue.issue(call.world, issue)
+    )
 
 
 def open_issue(context: Context, repo: Repo) -> Issue:
@@ -135,13 +138,13 @@ async def create(context: Context) -> Response:
     repo.issues.append(issue)
     context.happenings.tell(issue, call.me, issue.body)
     context.happenings.hook_issue(issue, "issues", "opened", call.me)
-    return JSONResponse(render.issue(call.world, issue), 201)
+    return JSONResponse(render_issue.issue(call.world, issue), 201)
 
 
 @routes.on("GET", HERE + "/{index}", "issue")
 async def show(context: Context) -> Response:
     """Show an issue or a pull request."""
-    return JSONResponse(render.issue(context.call.world, context.call.issue()))
+    return JSONResponse(render_issue.issue(context.call.world, context.call.issue()))
 
 
 def change(context: Context, issue: Issue) -> None:
@@ -203,7 +206,7 @@ async def edit(context: Context) -> Response:
     """Change an issue."""
     issue = context.call.issue()
     change(context, issue)
-    return JSONResponse(render.issue(context.call.world, issue), 201)
+    return JSONResponse(render_issue.issue(context.call.world, issue), 201)
 
 
 @routes.on("GET", HERE + "/{index}/comments", "issue")
@@ -211,7 +214,7 @@ async def list_comments(context: Context) -> Response:
     """List an issue's comments: all of them, this endpoint has no pages."""
     call = context.call
     issue = call.issue()
-    return JSONResponse([render.comment(call.world, each, issue) for each in issue.comments])
+    return JSONResponse([render_issue.comment(call.world, each, issue) for each in issue.comments])
 
 
 @routes.on("POST", HERE + "/{index}/comments", "issue")
@@ -227,7 +230,7 @@ async def comment(context: Context) -> Response:
         raise ApiError(422, "[Body]: Required")
     entry = context.happenings.add(issue, "comment", call.me, body=body)
     context.happenings.tell(issue, call.me, body)
-    shown = render.comment(call.world, entry, issue)
+    shown = render_issue.comment(call.world, entry, issue)
     context.happenings.hook_issue(issue, "issue_comment", "created", call.me, comment=shown)
     return JSONResponse(shown, 201)
 
@@ -246,30 +249,30 @@ def find_comment(call: Call) -> tuple[Issue, Entry]:
 async def show_comment(context: Context) -> Response:
     """Show one comment."""
     issue, entry = find_comment(context.call)
-    return JSONResponse(render.comment(context.call.world, entry, issue))
+    return JSONResponse(render_issue.comment(context.call.world, entry, issue))
 
 
 def _own_comment(call: Call) -> tuple[Issue, Entry]:
     issue, entry = find_comment(call)
     unit = "repo.pulls" if issue.pull else "repo.issues"
-    if call.me is not entry.user and not call.may(issue.repo, unit, Access.ADMIN):
-        raise ApiError(403, "user should be the poster of the comment or an admin of the repo")
+    if call.me is not entry.user and not call.may(issue.repo, unit, Access.WRITE):
+        raise ApiError(403, "user should be the poster of the comment or a writer of the repo")
     return issue, entry
 
 
 @routes.on("PATCH", HERE + "/comments/{comment}", "issue")
 async def edit_comment(context: Context) -> Response:
-    """Change one's own comment."""
+    """Change a comment: one's own, or anybody's for writers of the repository."""
     call = context.call
     issue, entry = _own_comment(call)
     entry.body, entry.updated = call.text("body"), call.world.now()
     context.happenings.tell(issue, call.me, entry.body)
-    return JSONResponse(render.comment(call.world, entry, issue))
+    return JSONResponse(render_issue.comment(call.world, entry, issue))
 
 
 @routes.on("DELETE", HERE + "/comments/{comment}", "issue")
 async def delete_comment(context: Context) -> Response:
-    """Delete one's own comment."""
+    """Delete a comment: one's own, or anybody's for writers of the repository."""
     issue, entry = _own_comment(context.call)
     issue.entries.remove(entry)
     return Response(status_code=204)
@@ -281,6 +284,6 @@ async def timeline(context: Context) -> Response:
     call = context.call
     issue = call.issue()
     since = call.query("since")
-    start = datetime.fromisoformat(since.replace("Z", "+00:00")).timestamp() if since else 0.0
+    start = datetime.fromisoformat(since).timestamp() if since else 0.0
     found = [entry for entry in issue.entries if entry.updated >= start]
-    return call.listed(found, lambda entry: render.entry(call.world, entry, issue))
+    return call.listed(found, lambda entry: render_issue.entry(call.world, entry, issue))

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from starlette.responses import JSONResponse, Response
 
-from hivetesting.forge import render
+from hivetesting.forge import render, render_issue
 from hivetesting.forge.call import ApiError, Call, not_found
 from hivetesting.forge.rights import Access
 from hivetesting.forge.routes import Context, Routes
@@ -22,7 +22,7 @@ async def list_threads(context: Context) -> Response:
     if call.query("all") != "true":
         mine = [thread for thread in mine if thread.unread]
     mine.sort(key=lambda thread: thread.updated, reverse=True)
-    return call.listed(mine, lambda thread: render.thread(call.world, thread))
+    return call.listed(mine, lambda thread: render_issue.thread(call.world, thread))
 
 
 @routes.on("GET", "/notifications/new", "notification")
@@ -38,13 +38,13 @@ async def read_all(context: Context) -> Response:
     """Mark all as read that were updated before `last_read_at`."""
     call = context.call
     until = call.query("last_read_at")
-    limit = datetime.fromisoformat(until.replace("Z", "+00:00")).timestamp() if until else None
+    limit = datetime.fromisoformat(until).timestamp() if until else None
     changed = []
     for thread in call.world.threads:
         early = limit is None or int(thread.updated) <= limit
         if thread.user is call.me and thread.unread and early:
             thread.unread = False
-            changed.append(render.thread(call.world, thread))
+            changed.append(render_issue.thread(call.world, thread))
     return JSONResponse(changed, RESET_CONTENT)
 
 
@@ -53,7 +53,10 @@ def _thread(call: Call) -> Thread:
     for thread in call.world.threads:
         if thread.id == number:
             if thread.user is not call.me:
-                raise ApiError(403, f"only user itself and admin are allowed to read/change this thread {number}")
+                raise ApiError(
+                    403,
+                    f"only user itself and admin are allowed to read/change this thread {number}",
+                )
             return thread
     raise not_found(f"notification does not exist [id: {number}]")
 
@@ -61,7 +64,7 @@ def _thread(call: Call) -> Thread:
 @routes.on("GET", "/notifications/threads/{thread}", "notification")
 async def show(context: Context) -> Response:
     """Show one notification."""
-    return JSONResponse(render.thread(context.call.world, _thread(context.call)))
+    return JSONResponse(render_issue.thread(context.call.world, _thread(context.call)))
 
 
 @routes.on("PATCH", "/notifications/threads/{thread}", "notification")
@@ -70,7 +73,7 @@ async def read(context: Context) -> Response:
     thread = _thread(context.call)
     thread.unread = (context.call.query("to-status") or "read") == "unread"
     thread.updated = context.call.world.now()
-    return JSONResponse(render.thread(context.call.world, thread), RESET_CONTENT)
+    return JSONResponse(render_issue.thread(context.call.world, thread), RESET_CONTENT)
 
 
 @routes.on("DELETE", "/repos/{owner}/{repo}/subscription", "repository")

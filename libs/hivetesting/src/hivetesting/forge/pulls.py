@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from hivetesting.forge import render, repository
+from hivetesting.forge import render_issue, repository
 from hivetesting.forge.call import ApiError, Call, not_found
 from hivetesting.forge.issues import change, chosen, open_issue
 from hivetesting.forge.rights import Access, access
@@ -20,8 +20,9 @@ VERDICTS = {"APPROVED": "APPROVED", "REQUEST_CHANGES": "REQUEST_CHANGES", "COMME
 
 async def tips(issue: Issue) -> tuple[str, str]:
     """Return the commits of base and head: frozen once merged."""
-    assert issue.pull is not None
     pull = issue.pull
+    if pull is None:
+        raise not_found()
     if pull.merged:
         return pull.base_sha_at_merge, pull.head_sha_at_merge
     base = await repository.resolve(issue.repo.path, pull.base)
@@ -32,7 +33,7 @@ async def tips(issue: Issue) -> tuple[str, str]:
 async def shown(call: Call, issue: Issue) -> dict[str, Any]:
     """Return a pull request with what git says of it."""
     base, head = await tips(issue)
-    return render.pull(
+    return render_issue.pull(
         call.world, issue, call.doer, await repository.compare(issue.repo.path, base, head)
     )
 
@@ -107,9 +108,7 @@ async def show(context: Context) -> Response:
     issue, _pull_of = _pull(call)
     if form in {"diff", "patch"}:
         base, head = await tips(issue)
-        return Response(
-            await repository.diff(issue.repo.path, base, head), media_type="text/plain"
-        )
+        return Response(await repository.diff(issue.repo.path, base, head), media_type="text/plain")
     return JSONResponse(await shown(call, issue))
 
 
@@ -149,7 +148,7 @@ async def list_reviews(context: Context) -> Response:
     """List a pull request's reviews."""
     call = context.call
     issue, pull = _pull(call)
-    return call.listed(pull.reviews, lambda each: render.review(call.world, each, issue))
+    return call.listed(pull.reviews, lambda each: render_issue.review(call.world, each, issue))
 
 
 @routes.on("GET", ONE + "/reviews/{review}", "repository")
@@ -159,7 +158,7 @@ async def show_review(context: Context) -> Response:
     issue, pull = _pull(call)
     for review in pull.reviews:
         if review.id == call.number("review"):
-            return JSONResponse(render.review(call.world, review, issue))
+            return JSONResponse(render_issue.review(call.world, review, issue))
     raise not_found("GetReviewByID")
 
 
@@ -186,7 +185,7 @@ async def review(context: Context) -> Response:
     context.happenings.add(issue, "review", me, body=body, review_id=made.id)
     context.happenings.tell(issue, me, body)
     context.happenings.hook_issue(issue, "pull_request", "reviewed", me)
-    return JSONResponse(render.review(call.world, made, issue))
+    return JSONResponse(render_issue.review(call.world, made, issue))
 
 
 @routes.on("POST", ONE + "/requested_reviewers", "repository")
@@ -252,9 +251,7 @@ async def merge(context: Context) -> Response:
     message = title or f"Merge pull request '{issue.title}' (#{issue.number})"
     author = repository.Author(me.login, me.email)
     try:
-        commit = await repository.merge(
-            issue.repo.path, pull.base, head, style, message, author
-        )
+        commit = await repository.merge(issue.repo.path, pull.base, head, style, message, author)
     except repository.GitRefusal as error:
         if error.code == "conflict":
             raise ApiError(405, "Please try again later") from None

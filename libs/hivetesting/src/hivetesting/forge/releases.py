@@ -80,14 +80,14 @@ async def delete_release(context: Context) -> Response:
 
 async def _upload(context: Context) -> Attachment:
     call = context.call
-    form = await call.request.form()
-    upload = form.get("attachment")
-    if not isinstance(upload, UploadFile):
-        raise ApiError(400, "http: no such file")
-    content = await upload.read()
+    async with call.request.form() as form:
+        upload = form.get("attachment")
+        if not isinstance(upload, UploadFile):
+            raise ApiError(400, "http: no such file")
+        content = await upload.read()
+        name = call.query("name") or upload.filename or "attachment"
     if len(content) > MAX_BYTES:
         raise ApiError(413, f"The uploaded file exceeds the maximum file size of {MAX_BYTES}")
-    name = call.query("name") or upload.filename or "attachment"
     return Attachment(call.world.new_id(), str(uuid4()), name, content, call.world.now())
 
 

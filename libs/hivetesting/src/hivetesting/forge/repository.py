@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,11 +34,13 @@ class Author:
         return {f"GIT_{role}_{k}": v for role in ("AUTHOR", "COMMITTER") for k, v in pairs.items()}
 
 
-async def git(path: Path, *words: str, stdin: bytes = b"", **env: str) -> Completed:
+async def git(
+    path: Path, *words: str, stdin: bytes = b"", env: Mapping[str, str] | None = None
+) -> Completed:
     """Run git in a bare repository, blind to any configuration of the machine."""
     quiet = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1"}
     argv = ["git", "-C", str(path), *words]
-    return await run(argv, timeout_s=TIMEOUT_S, stdin=stdin, env={**quiet, **env})
+    return await run(argv, timeout_s=TIMEOUT_S, stdin=stdin, env={**quiet, **(env or {})})
 
 
 async def text(path: Path, *words: str) -> str:
@@ -47,7 +50,7 @@ async def text(path: Path, *words: str) -> str:
 
 async def create(path: Path, default_branch: str) -> None:
     """Make an empty bare repository that accepts pushes over HTTP."""
-    path.mkdir(parents=True)
+    path.mkdir(parents=True)  # noqa: ASYNC240 - a test's own directory
     (await git(path, "init", "--quiet", "--bare", f"--initial-branch={default_branch}")).check()
     (await git(path, "config", "http.receivepack", "true")).check()
 
@@ -108,35 +111,33 @@ async def blob(path: Path, sha: str) -> bytes:
 
 
 async def write(
-    path: Path, branch: str, onto: str | None, changes: dict[str, bytes | None],
+    path: Path, branch: str, onto: str | None, changes: Mapping[str, bytes | None],
     message: str, author: Author,
 ) -> str:  # fmt: skip
     """Commit changed files (None deletes one) on top of `onto` and move the branch there."""
     with tempfile.TemporaryDirectory() as scratch:
         env = {"GIT_INDEX_FILE": f"{scratch}/index"}
         if onto:
-            (await git(path, "read-tree", onto, **env)).check()
+            (await git(path, "read-tree", onto, env=env)).check()
         for name, content in changes.items():
             if content is None:
                 gone = f"0 {ZERO}\t{name}\n".encode()
-                (await git(path, "update-index", "--index-info", stdin=gone, **env)).check()
+                (await git(path, "update-index", "--index-info", stdin=gone, env=env)).check()
                 continue
             stored = await git(path, "hash-object", "-w", "--stdin", stdin=content or b"")
             sha = stored.check().stdout.decode().strip()
             info = f"100644,{sha},{name}"
-            (await git(path, "update-index", "--add", "--cacheinfo", info, **env)).check()
-        tree = (await git(path, "write-tree", **env)).check().stdout.decode().strip()
+            (await git(path, "update-index", "--add", "--cacheinfo", info, env=env)).check()
+        tree = (await git(path, "write-tree", env=env)).check().stdout.decode().strip()
     commit = await _commit(path, tree, [onto] if onto else [], message, author)
     (await git(path, "update-ref", f"refs/heads/{branch}", commit, onto or ZERO)).check()
     return commit
 
 
-async def _commit(
-    path: Path, tree: str, parents: list[str], message: str, author: Author
-) -> str:
+async def _commit(path: Path, tree: str, parents: list[str], message: str, author: Author) -> str:
     over = [word for parent in parents for word in ("-p", parent)]
     done = await git(
-        path, "commit-tree", tree, *over, stdin=message.encode(), **author.environment()
+        path, "commit-tree", tree, *over, stdin=message.encode(), env=author.environment()
     )
     return done.check().stdout.decode().strip()
 

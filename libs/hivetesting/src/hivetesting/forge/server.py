@@ -34,7 +34,6 @@ from hivetesting.forge.world import Token, User, World
 
 API = "/api/v1"
 START_S = 10.0
-# Fixed paths come before patterns: Starlette takes the first match.
 SUBJECTS = (accounts, orgs, labels, releases, notices, code, pulls, issues)
 
 
@@ -49,10 +48,10 @@ class Forge:
     def app(self) -> Starlette:
         """Return the whole forge as an ASGI application."""
         endpoints = [each for subject in SUBJECTS for each in subject.routes.endpoints]
-        endpoints.sort(key=lambda each: "{" in each.path.removeprefix("/repos/{owner}/{repo}"))
+        # Fixed paths come before patterns: Starlette takes the first match.
+        endpoints.sort(key=lambda each: ["{" in part for part in each.path.split("/")])
         routes = [
-            Route(API + each.path, self._answer(each), methods=[each.method])
-            for each in endpoints
+            Route(API + each.path, self._answer(each), methods=[each.method]) for each in endpoints
         ]
         git = Endpoint("GET", "/{owner}/{repo}.git/{rest:path}", (), smart_http.serve)
         routes.append(Route(git.path, self._answer(git), methods=["GET", "POST"]))
@@ -63,17 +62,15 @@ class Forge:
             call = Call(self.world, request)
             path = request.url.path
             fault = self.faults.take(request.method, path)
-            response = None
+            response: Response | None = None
             if fault is None or fault.after:
                 response = await self._act(endpoint, call)
             login = call.doer.login if call.doer else None
             status = response.status_code if response else 0
             self.faults.seen.append(Seen(request.method, path, login, status))
-            if fault is not None:
-                return await _spoil(fault, request)
-            assert response is not None
-            response.background = BackgroundTask(self.happenings.send)
-            return response
+            if response is not None:
+                response.background = BackgroundTask(self.happenings.send)
+            return response if fault is None and response else await _spoil(fault, request)
 
         return answer  # type: ignore[return-value] # Starlette takes a coroutine function
 
@@ -105,9 +102,10 @@ class Forge:
         return value
 
 
-async def _spoil(fault: Fault, request: Request) -> Response:
+async def _spoil(fault: Fault | None, request: Request) -> Response:
+    fault = fault or Fault()
     if fault.hang:
-        while not await request.is_disconnected():
+        while not await request.is_disconnected():  # noqa: ASYNC110 - ASGI tells it no other way
             await asyncio.sleep(0.05)
     if fault.cut or fault.hang:
         # ASGI has no word for hanging up; this is uvicorn's own object behind `receive`.
@@ -128,7 +126,11 @@ class ForgeServer(Forge):
         super().__init__(root, now)
         self.root_token = self.add_token(self.add_user("root", admin=True), "all")
         config = uvicorn.Config(
-            self.app(), host="127.0.0.1", port=0, log_config=None, timeout_graceful_shutdown=1,
+            self.app(),
+            host="127.0.0.1",
+            port=0,
+            log_config=None,
+            timeout_graceful_shutdown=1,
             loop="asyncio",
         )
         self._server = uvicorn.Server(config)

@@ -1,9 +1,10 @@
 """Git over HTTP on the scripted forge: `git http-backend` behind the forge's own permissions."""
 
+from hivecommon.command import run
 from starlette.responses import Response
 
 from hivetesting.forge.call import ApiError
-from hivetesting.forge.repository import TIMEOUT_S, run
+from hivetesting.forge.repository import TIMEOUT_S
 from hivetesting.forge.rights import Access, access
 from hivetesting.forge.routes import Context
 
