@@ -12,7 +12,6 @@ from typing import Any, Final, Self, TypeVar
 from uuid import uuid4
 
 import msgspec
-import nats
 import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
@@ -97,8 +96,11 @@ class Bus:
             refusals.hear(str(error))
             say("warning", "bus_error", str(error) or type(error).__name__)
 
+        client = Client()
+
         async def on_disconnect() -> None:
-            say("warning", "bus_disconnected", login.url)
+            if not client.is_closed:  # closing on purpose is no news
+                say("warning", "bus_disconnected", login.url)
 
         async def on_reconnect() -> None:
             say("info", "bus_reconnected", login.url)
@@ -108,13 +110,13 @@ class Bus:
 
         try:
             async with asyncio.timeout(patience_s):
-                client = await nats.connect(
+                await client.connect(
                     login.url,
                     name=login.name,
                     nkeys_seed_str=login.seed,
                     inbox_prefix=login.inbox_prefix.encode(),
                     max_reconnect_attempts=-1,
-                    reconnect_time_wait=RECONNECT_WAIT_S,
+                    reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type] # it says int and sleeps for what it gets
                     connect_timeout=2,
                     ping_interval=20,
                     max_outstanding_pings=2,
