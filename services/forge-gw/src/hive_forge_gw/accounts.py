@@ -29,7 +29,7 @@ SCOPES: Final = (
     "write:notification",
     "write:repository",
 )
-TOKEN_NAME: Final = "hyperhive"
+TOKEN_NAME: Final = "hyperhive"  # noqa: S105 - what the forge lists it as
 # RFC 2606: nothing can ever be delivered there. It also marks the accounts that are ours.
 EMAIL_DOMAIN: Final = "agents.hyperhive.invalid"
 _RETRIED: Final = 3

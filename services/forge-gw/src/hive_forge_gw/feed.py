@@ -36,8 +36,9 @@ _log = structlog.get_logger()
 class Feed:
     """Brings each agent's notifications into its inbox.
 
-    The order is: note the intention, publish, note the success, mark as read. A kill between any
-    two repeats at most one publication, and before that the stream is asked whether it has it.
+    The order is: note the intention, publish, note the success, mark as read, look once more. A kill
+    between any two repeats at most one publication, and before that the stream is asked whether it
+    has it. The last look is for what came in while the thread was being marked as read.
     """
 
     def __init__(self, store: Store, bus: Bus, now: Callable[[], float]) -> None:
@@ -48,6 +49,8 @@ class Feed:
     async def look(self, forge: Forge, agent: AgentName) -> int:
         """Deliver what is unread for `agent`; return how many messages that were."""
         begun, sent = self._now(), 0
+        for path in self._store.rechecks(agent):
+            sent += await self._look_again(forge, agent, path)
         threads = [thread async for thread in forge.pages("/notifications", Thread, sudo=agent)]
         for thread in sorted(threads, key=lambda thread: thread.id):
             sent += await self._see_to(forge, agent, thread)
@@ -61,15 +64,25 @@ class Feed:
             return 0
         try:
             sent = await self._tell(forge, agent, path)
+            self._store.add_recheck(agent, path)
             await self._mark_read(forge, agent, thread)
-            # What came in between would be marked as read without having been told.
-            sent += await self._tell(forge, agent, path)
         except ForgeSaid as error:
             if error.status not in _GONE:
                 raise
             _log.info("notification_without_access", agent=agent, status=error.status)
             await self._mark_read(forge, agent, thread)
             return 0
+        return sent + await self._look_again(forge, agent, path)
+
+    async def _look_again(self, forge: Forge, agent: AgentName, path: str) -> int:
+        """Tell what came after the last look and was marked as read with the rest."""
+        try:
+            sent = await self._tell(forge, agent, path)
+        except ForgeSaid as error:
+            if error.status not in _GONE:
+                raise
+            sent = 0
+        self._store.end_recheck(agent, path)
         return sent
 
     async def _tell(self, forge: Forge, agent: AgentName, path: str) -> int:

@@ -1,7 +1,7 @@
 """The forge's API (v1, the same in Forgejo and Gitea), as far as this service uses it."""
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -105,7 +105,7 @@ class Forge:
 
     async def ask(
         self, method: str, path: str, body: object = None, *, sudo: str = "",
-        allowed: set[int] = frozenset(), query: Mapping[str, Any] | None = None,  # type: ignore[assignment]
+        allowed: Collection[int] = (),query: Mapping[str, Any] | None = None,
         login: tuple[str, str] | None = None, token: str = "",
     ) -> httpx.Response:  # fmt: skip
         """Ask, as the administrator, with a `login` by password, or with another `token`.

@@ -17,6 +17,12 @@ FIRST_LOOK_S: Final = 3600.0
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _STATES: Final = {"close": "closed", "reopen": "reopened", "merge_pull": "merged"}
+_TO_ME: Final = {
+    ("assignees", False): "assigned you to",
+    ("assignees", True): "took you off",
+    ("review_request", False): "asks for your review of",
+    ("review_request", True): "needs no review from you of",
+}
 _VERDICTS: Final = {
     "APPROVED": "approved",
     "REQUEST_CHANGES": "asks for changes in",
@@ -97,14 +103,10 @@ def items(
     taking_part = _takes_part_from_the_start(agent, issue, timeline)
     found: list[Item] = []
     if _login(issue.user) != agent and mentions(issue.body, agent):
-        head = f"{_login(issue.user)} mentioned you in"
-        found.append(
-            Item(
-                f"i{issue.id}",
-                _moment(issue.created_at, issue.created_at),
-                _message(head, issue, issue.html_url, issue.body),
-            )
+        opening = _message(
+            f"{_login(issue.user)} mentioned you in", issue, issue.html_url, issue.body
         )
+        found.append(Item(f"i{issue.id}", issue.created_at.timestamp(), opening))
     for entry in timeline:
         taking_part = taking_part or _takes_part_by(agent, entry)
         if _login(entry.user) == agent:
@@ -148,28 +150,22 @@ def _headline(
     agent: str, entry: Entry, reviews: Mapping[int, str], *, taking_part: bool
 ) -> str | None:
     """Return what an entry says to the agent, without its object; None if it says nothing to it."""
-    who = _login(entry.user)
     to_me = _login(entry.assignee) == agent
+    said: str | None = None
     match entry.type:
         case "comment" if mentions(entry.body, agent):
-            return f"{who} mentioned you in a comment on"
+            said = "mentioned you in a comment on"
         case "comment" if taking_part:
-            return f"{who} commented on"
+            said = "commented on"
         case "review" if taking_part:
-            return f"{who} {_VERDICTS.get(reviews.get(entry.review_id, ''), 'reviewed')}"
-        case "assignees" if to_me:
-            return f"{who} {'took you off' if entry.removed_assignee else 'assigned you to'}"
-        case "review_request" if to_me:
-            asks = (
-                "needs no review from you of"
-                if entry.removed_assignee
-                else "asks for your review of"
-            )
-            return f"{who} {asks}"
+            said = _VERDICTS.get(reviews.get(entry.review_id, ""), "reviewed")
+        case "assignees" | "review_request" if to_me:
+            said = _TO_ME[entry.type, entry.removed_assignee]
         case "close" | "reopen" | "merge_pull" if taking_part:
-            return f"{who} {_STATES[entry.type]}"
+            said = _STATES[entry.type]
         case _:
             return None
+    return f"{_login(entry.user)} {said}"
 
 
 def mentions(text: str, agent: str) -> bool:

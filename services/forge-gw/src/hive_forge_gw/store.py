@@ -36,9 +36,17 @@ _MIGRATIONS: Final = (
         at REAL NOT NULL,
         PRIMARY KEY (agent, item)
     ) STRICT;
+    CREATE TABLE rechecks (
+        agent TEXT NOT NULL,
+        path TEXT NOT NULL,
+        PRIMARY KEY (agent, path)
+    ) STRICT;
     CREATE TABLE mirrors (repo TEXT PRIMARY KEY, digest TEXT NOT NULL) STRICT;
     """,
 )
+
+
+_OF_AGENTS: Final = ("accounts", "threads", "deliveries", "rechecks")
 
 
 @dataclass(frozen=True)
@@ -104,7 +112,7 @@ class Store:
         mark = secrets.token_hex(3)
         with self._transaction():
             self._db.execute("INSERT OR REPLACE INTO facts VALUES ('epoch', ?)", (mark,))
-            for table in ("threads", "mirrors"):
+            for table in ("threads", "rechecks", "mirrors"):
                 self._db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
         return mark
 
@@ -135,14 +143,14 @@ class Store:
     def rename_account(self, old: str, new: str) -> None:
         """Carry an account over to the agent's new name, with all that was seen and delivered."""
         with self._transaction():
-            for table in ("accounts", "threads", "deliveries"):
+            for table in _OF_AGENTS:
                 self._db.execute(f"DELETE FROM {table} WHERE agent = ?", (new,))  # noqa: S608 - names of our own
                 self._db.execute(f"UPDATE {table} SET agent = ? WHERE agent = ?", (new, old))  # noqa: S608 - as above
 
     def forget_account(self, agent: str) -> None:
         """Drop an account and all that was noted for it."""
         with self._transaction():
-            for table in ("accounts", "threads", "deliveries"):
+            for table in _OF_AGENTS:
                 self._db.execute(f"DELETE FROM {table} WHERE agent = ?", (agent,))  # noqa: S608 - names of our own
 
     # Notifications
@@ -192,6 +200,19 @@ class Store:
         self._db.execute(
             "UPDATE deliveries SET done = 1 WHERE agent = ? AND item = ?", (agent, item)
         )
+
+    def rechecks(self, agent: str) -> list[str]:
+        """Return the issues that were marked as read, but perhaps not looked at since."""
+        rows = self._db.execute("SELECT path FROM rechecks WHERE agent = ? ORDER BY path", (agent,))
+        return [str(row["path"]) for row in rows]
+
+    def add_recheck(self, agent: str, path: str) -> None:
+        """Note that an issue is about to be marked as read."""
+        self._db.execute("INSERT OR IGNORE INTO rechecks VALUES (?, ?)", (agent, path))
+
+    def end_recheck(self, agent: str, path: str) -> None:
+        """Note that an issue was looked at after it was marked as read."""
+        self._db.execute("DELETE FROM rechecks WHERE agent = ? AND path = ?", (agent, path))
 
     # Mirrors
 

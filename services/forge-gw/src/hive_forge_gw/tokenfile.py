@@ -55,10 +55,12 @@ def read_inside(directory: Path, name: str) -> bytes | None:
         return None
     finally:
         os.close(folder)
-    with os.fdopen(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
-        content = stream.read(MAX_BYTES + 1)
+        content = os.read(descriptor, MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
     return content if len(content) <= MAX_BYTES else None
 
 
