@@ -33,7 +33,8 @@ def test_systemd_s_credential_is_the_token_file_unless_one_is_named(tmp_path: Pa
     assert config(tmp_path, CREDENTIALS_DIRECTORY="/run/c").token_file == Path(
         "/run/c/forge-admin-token"
     )
-    named = config(tmp_path, CREDENTIALS_DIRECTORY="/run/c", HIVE_FORGE_TOKEN_FILE="/t")
+    chosen = {"HIVE_FORGE_TOKEN_FILE": "/t", "CREDENTIALS_DIRECTORY": "/run/c"}
+    named = config(tmp_path, **chosen)
     assert named.token_file == Path("/t")
 
 

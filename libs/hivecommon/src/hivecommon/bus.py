@@ -48,7 +48,7 @@ _FORBIDDEN: Final = re.compile(r'permissions violation for publish to "([^"]+)"'
 
 def _log() -> Any:
     """Return the log; structlog takes 0.12 s to import, and `hive ls` has nothing to log."""
-    import structlog  # noqa: PLC0415 - see above
+    from hivecommon.structured import structlog  # noqa: PLC0415 - see above
 
     return structlog.get_logger()
 
@@ -178,19 +178,24 @@ class Bus:
         self, subject: str, payload: bytes, headers: Mapping[str, str], timeout_s: float
     ) -> Msg:
         deadline = time.monotonic() + timeout_s
+
+        async def attempt() -> Msg:
+            if not self._client.is_connected:
+                raise _NotConnected
+            left = max(0.05, deadline - time.monotonic())
+            return await self._client.request(subject, payload, timeout=left, headers=dict(headers))
+
         try:
-            async for attempt in AsyncRetrying(
-                retry=retry_if_exception_type((nats.errors.NoRespondersError, _NotConnected)),
-                wait=wait_exponential(multiplier=0.05, max=0.5),
-                stop=stop_after_delay(timeout_s),
-                reraise=True,
-            ):
-                with attempt:
-                    self._check_connected()
-                    left = max(0.05, deadline - time.monotonic())
-                    return await self._client.request(
-                        subject, payload, timeout=left, headers=dict(headers)
-                    )
+            try:
+                # Nearly always enough, and a tenth of the round trip cheaper than tenacity.
+                return await attempt()
+            except _RETRIED:
+                return await AsyncRetrying(
+                    retry=retry_if_exception_type(_RETRIED),
+                    wait=wait_exponential(multiplier=0.05, max=0.5),
+                    stop=stop_after_delay(timeout_s),
+                    reraise=True,
+                )(attempt)
         except nats.errors.NoRespondersError as error:
             raise Unavailable(
                 f"nobody answers {subject}", hint="is its service up? see `hive status`"
@@ -201,11 +206,6 @@ class Bus:
             nats.errors.OutboundBufferLimitError,
         ) as error:
             raise Unavailable(f"no answer to {subject} within {timeout_s:g} s") from error
-        raise AssertionError("unreachable: the last attempt returns or raises")
-
-    def _check_connected(self) -> None:
-        if not self._client.is_connected:
-            raise _NotConnected
 
     async def publish(self, subject: str, payload: bytes) -> None:
         """Publish without an acknowledgement; during an outage up to 8 MiB are kept and sent later."""
@@ -286,13 +286,19 @@ class Bus:
             await self.jetstream.add_stream(config)
 
     async def drain(self) -> None:
-        """Answer what is queued, send what is buffered, close."""
-        if not self._client.is_closed:
+        """Answer what is queued, send what is buffered, close; without a server just close."""
+        if self._client.is_reconnecting:
+            await self._client.close()
+        elif not self._client.is_closed:
             await self._client.drain()
 
 
 class _NotConnected(Exception):
     """The connection is down at this moment."""
+
+
+_RETRIED: Final = (nats.errors.NoRespondersError, _NotConnected)
+"""What passes while a service or the server restarts."""
 
 
 class _Refusals:

@@ -18,7 +18,7 @@ P = ParamSpec("P")
 # Each verb's module below hivectl.commands (and its name there, if that is another), in the order in
 # which `hive --help` tells them.
 COMMANDS: Final = {
-    "up": "up", "down": "up",
+    "up": "up", "down": "up", "doctor": "doctor",
     "ls": "agents", "status": "agents",
     "spawn": "spawn", "send": "send", "inbox": "inbox", "open": "open:open_",
     "start": "power", "stop": "power", "restart": "power", "rebuild": "power",

@@ -1,5 +1,7 @@
 """Which operator is asking: a key below `$HIVE_HOME/keys/operators`, and how it connects."""
 
+import os
+import pwd
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,12 +19,18 @@ def login_name(environ: Mapping[str, str]) -> str:
 
     Behind sudo that is whoever called it; where nobody can be told it is `operator`.
     """
-    for variable in ("SUDO_USER", "LOGNAME", "USER"):
-        if found := environ.get(variable):
-            name = _UNFIT.sub("-", found.lower())[:32].strip("._-")
-            if name:
-                return name
+    said = [environ.get(variable, "") for variable in ("SUDO_USER", "LOGNAME", "USER")]
+    for found in (*said, _account()):
+        if name := _UNFIT.sub("-", found.lower())[:32].strip("._-"):
+            return name
     return "operator"
+
+
+def _account() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return ""  # a container may run as a user that nobody has named
 
 
 def operator_name(home: HiveHome, environ: Mapping[str, str]) -> str:

@@ -20,6 +20,7 @@ from hivectl.supervisor.process_id import ProcessId, gone
 from hivectl.supervisor.programs import real_programs
 from hivectl.supervisor.record import READY, Record, RecordFile
 from hivectl.supervisor.stopping import stop_remains
+from hivectl.supervisor.words import read_error
 
 LOOK_S: Final = 0.1
 
@@ -70,15 +71,7 @@ def _failure(output: Path, before: int) -> HiveError:
     with output.open("rb") as log:
         log.seek(before)
         lines = log.read().decode(errors="replace").splitlines()
-    said = {
-        key: text
-        for line in lines
-        for key, colon, text in [line.partition(": ")]
-        if colon and key in {"error", "hint"}
-    }
-    return HiveError(
-        said.get("error", "the hive did not come up"), hint=said.get("hint", f"see {output}")
-    )
+    return read_error(lines) or HiveError("the hive did not come up", hint=f"see {output}")
 
 
 @hive_command(

@@ -16,6 +16,7 @@ from hivectl.supervisor.ports import Ports
 from hivectl.supervisor.process_id import ProcessId, end_all
 from hivectl.supervisor.programs import Programs
 from hivectl.supervisor.record import READY, Record, RecordFile
+from hivectl.supervisor.words import check
 
 PREPARE_S: Final = 60.0
 STOP_AGENTS_S: Final = 120.0
@@ -91,7 +92,7 @@ class Supervisor:
         prepared = await run(
             self._programs.prepare_bus, timeout_s=PREPARE_S, env=dict(self._environ)
         )
-        conf = prepared.check().stdout.decode().strip()
+        conf = check(prepared).stdout.decode().strip()
         bus = Program("bus", (*self._programs.bus, conf), self._environ)
         self._keep(group, bus)
         await ready.bus()
@@ -142,7 +143,7 @@ class Supervisor:
             stopped = await run(
                 self._programs.stop_agents, timeout_s=STOP_AGENTS_S, env=dict(self._environ)
             )
-            stopped.check()
+            check(stopped)
         except HiveError as error:
             self._display.say(Level.ERROR, "agents_not_stopped", reason=error.message)
 

@@ -26,7 +26,7 @@ export function logOut() {
   user.value = null;
 }
 
-/** Take the ticket out of the address bar, if there is one, and log in with it. */
+/** Take the ticket out of the address bar, if there is one, and log in with it; rejects with `Refused`. */
 export async function logInFromFragment() {
   const ticket = new URLSearchParams(location.hash.slice(1)).get("ticket");
   if (!ticket) return;

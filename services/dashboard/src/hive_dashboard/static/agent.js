@@ -12,13 +12,21 @@ import { feed, followTranscript, jobs, reachable, roster, transcriptOf, troubleO
 const MOST_EVENTS = 5000; // as many as a transcript keeps
 const NEAR_END = 120; // px: nearer to the end than this, the page follows
 
+/** What must be in reach wherever one has scrolled to. */
+function Brakes({ row }) {
+  const { name, harness } = row;
+  return html`<div class="brakes">
+    ${harness.activity === "working" && html`<button class="danger" title="stop the turn that runs" aria-label="Interrupt" disabled=${feed.stale.value} onClick=${() => interrupt(name)}>
+      <${Icon} name="octagon-alert" /><span class="wide-only">Interrupt</span></button>`}
+    ${harness.paused ? html`<${Verb} verb="resume" name=${name} icon="play" title="Resume" compact=${true} />` : html`<${Verb} verb="pause" name=${name} icon="pause" title="Pause" compact=${true} />`}
+  </div>`;
+}
+
 function Verbs({ row }) {
   const [destroying, setDestroying] = useState(false);
-  const { name, state, harness } = row;
+  const { name, state } = row;
   const up = state === "running" || state === "starting";
   return html`<div class="verbs">
-    ${harness.activity === "working" && html`<button class="danger" disabled=${feed.stale.value} onClick=${() => interrupt(name)}><${Icon} name="octagon-alert" /> Interrupt</button>`}
-    ${harness.paused ? html`<${Verb} verb="resume" name=${name} icon="play" title="Resume" />` : html`<${Verb} verb="pause" name=${name} icon="pause" title="Pause" />`}
     ${up ? html`<${Verb} verb="stop" name=${name} icon="square" title="Stop" />` : html`<${Verb} verb="start" name=${name} icon="play" title="Start" tone="primary" />`}
     <${Verb} verb="restart" name=${name} icon="rotate-cw" title="Restart" />
     <${Verb} verb="rebuild" name=${name} icon="hammer" title="Rebuild" />
@@ -38,7 +46,7 @@ function Facts({ row }) {
     ["port", String(row.port)], ["runtime", row.runtime], ["pid", row.pid ? String(row.pid) : ""],
     ["retries", harness.retry_at ? relative(harness.retry_at) : ""],
   ].filter(([, value]) => value);
-  return html`<dl class="facts line">${facts.map(([key, value]) => html`<div key=${key}><dt>${key}</dt><dd><bdi>${plain(value)}</bdi></dd></div>`)}</dl>`;
+  return html`<dl class="facts inline">${facts.map(([key, value]) => html`<div key=${key}><dt>${key}</dt><dd><bdi>${plain(value)}</bdi></dd></div>`)}</dl>`;
 }
 
 function Outgoing({ name, one }) {
@@ -53,7 +61,7 @@ function Outgoing({ name, one }) {
   </article>`;
 }
 
-function SendBox({ name, row }) {
+function SendBox({ name, row, onSent }) {
   const key = `hive.draft.${name}`;
   const [draft, setDraft] = useState(localStorage.getItem(key) ?? "");
   const box = useRef();
@@ -67,6 +75,7 @@ function SendBox({ name, row }) {
     if (!draft.trim()) return;
     sendMessage(name, draft);
     edit("");
+    onSent();
   }
   const stopped = row && row.state !== "running";
   return html`<form class="send" onSubmit=${submit}>
@@ -79,7 +88,7 @@ function SendBox({ name, row }) {
 }
 
 /** Keep the end in view while one is there; elsewhere keep the place. Returns [atEnd, toEnd]. */
-function useFollow(changed, ready) {
+function useFollow() {
   const [atEnd, setAtEnd] = useState(true);
   const following = useRef(true);
   const toEnd = () => { following.current = true; setAtEnd(true); scrollTo(0, document.documentElement.scrollHeight); };
@@ -93,10 +102,11 @@ function useFollow(changed, ready) {
       before = scrollY;
       setAtEnd(following.current);
     };
+    const grown = new ResizeObserver(() => { if (following.current) toEnd(); });
+    grown.observe(document.getElementById("main"));
     addEventListener("scroll", onScroll, { passive: true });
-    return () => removeEventListener("scroll", onScroll);
+    return () => { grown.disconnect(); removeEventListener("scroll", onScroll); };
   }, []);
-  useLayoutEffect(() => { if (following.current) toEnd(); }, [changed, ready]);
   return [atEnd, toEnd];
 }
 
@@ -108,7 +118,7 @@ function Body({ name, row }) {
   const outbox = outboxOf(name).value;
   const receipts = one.model.receipts.value;
   useEffect(() => clearDelivered(name, receipts), [receipts]);
-  const [atEnd, toEnd] = useFollow(blocks, one.loaded.value);
+  const [atEnd, toEnd] = useFollow();
   const earlier = () => {
     Object.assign(one, { history: Math.min(history * 4, MOST_EVENTS), cursor: 0 });
     setHistory(one.history);
@@ -122,7 +132,7 @@ function Body({ name, row }) {
     ${outbox.filter((each) => !receipts.has(each.id)).map((each) => html`<${Outgoing} key=${each.id} name=${name} one=${each} />`)}
     <div class="dock">
       ${!atEnd && html`<button class="to-end" onClick=${toEnd}><${Icon} name="arrow-down" /> Latest</button>`}
-      <${SendBox} name=${name} row=${row} /></div>`;
+      <${SendBox} name=${name} row=${row} onSent=${toEnd} /></div>`;
 }
 
 export function AgentPage({ name }) {
@@ -131,7 +141,7 @@ export function AgentPage({ name }) {
   const trouble = row && troubleOf(row);
   return html`<section class="agent">
     <div class="head"><h1><a href="#/agents" aria-label="all agents"><${Icon} name="arrow-left" /></a> ${plain(name)}</h1>
-      ${row && html`<${StateTag} row=${row} /> <${Since} row=${row} />`}</div>
+      ${row && html`<${StateTag} row=${row} /> <${Since} row=${row} /><${Brakes} row=${row} />`}</div>
     ${row && html`<div class="marks"><${Marks} row=${row} /></div>
       ${doing(row) && !trouble && html`<p class="dim" dir="auto">${plain(doing(row))}</p>`}
       ${trouble && html`<div class="error" role="alert"><b>${plain(trouble.kind)}</b> <bdi>${plain(trouble.text)}</bdi></div>`}

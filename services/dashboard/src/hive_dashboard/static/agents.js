@@ -128,5 +128,6 @@ export function DestroyDialog({ name, onClose }) {
     </form></${Dialog}>`;
 }
 
-export const Verb = ({ verb, name, icon, title, tone = "" }) => html`<button class=${tone} disabled=${!reachable("lifecycle")} onClick=${() => actOrTell(verb, { agent: name })}>
-  <${Icon} name=${icon} /> ${title}</button>`;
+/** A button for a verb of lifecycle; `compact` leaves the icon alone on a phone. */
+export const Verb = ({ verb, name, icon, title, tone = "", compact = false }) => html`<button class=${tone} aria-label=${title} title=${title} disabled=${!reachable("lifecycle")} onClick=${() => actOrTell(verb, { agent: name })}>
+  <${Icon} name=${icon} /> <span class=${compact ? "wide-only" : ""}>${title}</span></button>`;

@@ -9,7 +9,7 @@ import { ApprovalsPage } from "./approvals.js";
 import { AttentionPage } from "./attention.js";
 import { Help, bindKeys } from "./keys.js";
 import { LogsPage } from "./logs.js";
-import { Notices } from "./notices.js";
+import { Notices, RunningJobs } from "./notices.js";
 import { attention, feed, pending, services } from "./store.js";
 
 const route = signal(readRoute());
@@ -20,7 +20,8 @@ function readRoute() {
   const [, page = "", name = ""] = path.split("/");
   return { page, name: decodeURIComponent(name), query: new URLSearchParams(query) };
 }
-addEventListener("hashchange", () => {
+addEventListener("hashchange", async () => {
+  await logIn(); // a login link that was opened in this very tab
   const before = route.peek();
   route.value = readRoute();
   if (before.page !== route.peek().page || before.name !== route.peek().name) scrollTo(0, 0);
@@ -85,6 +86,7 @@ function App() {
   return html`
     <a class="visually-hidden" href="#main" onClick=${(event) => { event.preventDefault(); document.getElementById("main").focus(); }}>Skip to the page</a>
     <header class="top"><a class="brand" href="#/"><${Icon} name="zap" /> hive</a><${Nav} page=${route.value.page} />
+      <${RunningJobs} />
       <span class="who"><${Icon} name="user" /><span>${user.value}</span>
       <button class="quiet" title="log out of this browser" aria-label="log out" onClick=${logOut}><${Icon} name="log-out" /></button></span></header>
     <${Banners} />
@@ -92,13 +94,16 @@ function App() {
     <${Notices} /><${Help} />`;
 }
 
-bindKeys();
-render(html`<div class="boot dim">…</div>`, document.getElementById("app"));
-try {
-  await logInFromFragment();
-  route.value = readRoute();
-} catch (error) {
-  // A link that was used before is no reason to leave a login that still holds.
-  loginError.value = error;
+async function logIn() {
+  try {
+    await logInFromFragment();
+    loginError.value = null;
+  } catch (error) {
+    loginError.value = error; // a link that was used before ends no login that still holds
+  }
 }
+
+bindKeys();
+await logIn();
+route.value = readRoute();
 render(html`<${App} />`, document.getElementById("app"));

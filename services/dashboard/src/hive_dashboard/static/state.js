@@ -1,6 +1,6 @@
 // An agent's state in a word, an icon and a tone; never by colour alone.
 import { html } from "../hiveweb/vendor/preact.js";
-import { absolute, now, plain, span } from "../hiveweb/format.js";
+import { absolute, now, plain, relative, span } from "../hiveweb/format.js";
 import { Icon } from "../hiveweb/icon.js";
 import { troubleOf } from "./store.js";
 
@@ -40,7 +40,7 @@ export const Marks = ({ row }) => html`
   ${row.sandboxed
     ? html`<span class="tag" title="runs with its own directories only"><${Icon} name="shield-check" />sandboxed</span>`
     : html`<span class="tag warn" title="it can read what the user that runs the hive can read"><${Icon} name="shield-alert" />unsandboxed</span>`}
-  ${row.harness.paused && stateOf(row).word !== "paused" && html`<span class="tag warn"><${Icon} name="circle-pause" />pausing</span>`}
+  ${row.harness.paused && stateOf(row).word !== "paused" && html`<span class="tag warn"><${Icon} name="circle-pause" />${row.state === "running" ? "pauses after this turn" : "paused"}</span>`}
   ${row.needs_update && html`<span class="tag"><${Icon} name="refresh-cw" />needs rebuild</span>`}
   ${row.restarts > 0 && html`<span class="tag warn"><${Icon} name="rotate-cw" />${row.restarts} restarts</span>`}`;
 
@@ -50,5 +50,6 @@ export function doing(row) {
   if (row.state !== "running") return row.note ?? "";
   const trouble = troubleOf(row);
   if (trouble) return trouble.text;
+  if (harness.rate_limited && harness.retry_at) return `goes on ${relative(harness.retry_at)}`;
   return harness.status_text || (harness.current_tool ? `uses ${harness.current_tool}` : "");
 }
