@@ -4,8 +4,7 @@ import http.client
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
 from hiveforge.errors import Exit, ForgeError
@@ -38,8 +37,7 @@ Json = Any
 Query = Mapping[str, str | int | None]
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """A good answer."""
 
     status: int

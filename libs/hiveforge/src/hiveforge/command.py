@@ -3,8 +3,7 @@
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hiveforge.errors import Exit, misuse
 from hiveforge.show import as_json
@@ -27,8 +26,7 @@ ALIASES = {
 ISSUE_WORDS = frozenset({"issue", "issues"})
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """Where results go: a text for a reader, or JSON with `--json`."""
 
     json: bool
@@ -48,8 +46,7 @@ class Output:
         print(text, file=sys.stderr)  # noqa: T201 - this is a command's output
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """One call of a verb."""
 
     client: "Client"

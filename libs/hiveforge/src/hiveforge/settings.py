@@ -3,8 +3,8 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from hiveforge.errors import ForgeError, misuse
@@ -16,13 +16,16 @@ _TOKEN = re.compile(r"[\x21-\x7e]{8,255}")
 _REPO = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+")
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):  # dataclasses would cost a tenth of the start
     """What one run needs to know; read before the first request."""
 
     url: str
     repo: str
-    token: str = field(repr=False)
+    token: str
+
+    def __repr__(self) -> str:  # type: ignore[explicit-override] # typing has no override before 3.12
+        """Show all but the token."""
+        return f"Settings(url={self.url!r}, repo={self.repo!r})"
 
     def repo_path(self) -> str:
         """Return `/repos/owner/name`; raise when no repository is known."""
