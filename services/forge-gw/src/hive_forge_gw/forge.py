@@ -97,7 +97,8 @@ class Forge:
             answer = await self.ask(
                 "GET", path, query={**query, "limit": PAGE, "page": page}, **how
             )
-            items = _decode(answer.content, list[kind])  # type: ignore[valid-type]
+            # An empty list is `null` in places.
+            items = _decode(answer.content, list[kind] | None) or []  # type: ignore[valid-type, arg-type]
             for item in items:
                 yield item
             if len(items) < PAGE:

@@ -180,17 +180,16 @@ class Gateway:
 
     async def _see_to(self, forge: Forge, agent: AgentName) -> None:
         known = self._standing.account(agent)
-        due = self._now() - known.checked_at > CHECK_S
+        due = known.state is not AccountState.READY or self._now() - known.checked_at > CHECK_S
         async with self._lock(agent):
-            if (
-                due
-                or known.state is not AccountState.READY
-                or not self._parts.accounts.holds_token(agent)
-            ):
+            due = due or not self._parts.accounts.holds_token(agent)
+            if due:
                 await self._provision(forge, agent)
             mirror = await self._parts.mirrors.agent(forge, agent, self._admin_token)
             self._standing.note_mirror(agent, mirror)
             await self._parts.feed.look(forge, agent)
+            if due:
+                self._standing.note(agent, AccountState.READY)
 
     def _lock(self, agent: AgentName) -> asyncio.Lock:
         return self._locks.setdefault(agent, asyncio.Lock())
@@ -201,7 +200,6 @@ class Gateway:
             agent, self._parts.config.url, self._parts.config.default_repo
         )
         await self._parts.places.welcome(forge, agent)
-        self._standing.note(agent, AccountState.READY)
 
     async def _clear_orphans(self, forge: Forge) -> None:
         """Delete the accounts of purged agents; a directory that merely vanished keeps its account."""
@@ -249,6 +247,7 @@ class Gateway:
             await self._provision(forge, agent)
             mirror = await self._parts.mirrors.agent(forge, agent, self._admin_token)
             self._standing.note_mirror(agent, mirror)
+            self._standing.note(agent, AccountState.READY)
 
     async def rotate(self, agent: AgentName) -> None:
         """Give an agent a new token."""

@@ -12,7 +12,7 @@ from hivetesting.forge.world import Issue, Token, User
 
 routes = Routes()
 
-RESERVED = frozenset({"api", "user", "admin", "login", "org", "repo", "explore", "assets", "ghost"})
+RESERVED = frozenset({"api", "user", "login", "org", "repo", "explore", "assets", "ghost"})
 MIN_PASSWORD = 8
 
 

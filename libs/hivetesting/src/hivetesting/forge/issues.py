@@ -286,4 +286,6 @@ async def timeline(context: Context) -> Response:
     since = call.query("since")
     start = datetime.fromisoformat(since).timestamp() if since else 0.0
     found = [entry for entry in issue.entries if entry.updated >= start]
+    if not found:
+        return JSONResponse(None)  # the real forge's empty list, here and nowhere else
     return call.listed(found, lambda entry: render_issue.entry(call.world, entry, issue))
