@@ -3,15 +3,11 @@
 import asyncio
 import itertools
 import random
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, suppress
 
-import pytest
 from hivecommon.bus import Bus
-from hivecommon.command import start_detached
 from hivecommon.contracts.approvals import (
     Approval,
     ApprovalReply,
@@ -30,6 +26,7 @@ KILLS = 20
 # The same numbers in every run: a failure can be looked at again.
 SEED = 20261122
 NO_ANSWER = {"unavailable", "expired"}
+Process = Callable[[], AbstractAsyncContextManager[asyncio.subprocess.Process]]
 
 
 async def insist(
@@ -45,26 +42,6 @@ async def insist(
                     raise
             else:
                 return answer.approval
-
-
-@pytest.fixture
-def process(environ: dict[str, str], own_broker: Broker) -> Callable[[], Any]:
-    """Return how to run the real process until the block ends."""
-    root = own_broker.home.root
-
-    @asynccontextmanager
-    async def run() -> AsyncIterator[asyncio.subprocess.Process]:
-        child = await start_detached(
-            [sys.executable, "-m", "hive_approvals"], env=environ, cwd=root, output=root / "out.log"
-        )
-        try:
-            yield child
-        finally:
-            with suppress(ProcessLookupError):
-                child.kill()
-            await child.wait()
-
-    return run
 
 
 async def pause(event: asyncio.Event, most_s: float) -> None:
@@ -97,7 +74,7 @@ async def ask_and_approve(manager: Bus, operator: Bus, name: str) -> Approval:
 
 async def test_killed_at_random_moments_each_approval_is_carried_out_exactly_once(
     own_broker: Broker,
-    process: Callable[[], Any],
+    process: Process,
     manager: Bus,
     operator: Bus,
     watch: ApprovalWatch,

@@ -70,6 +70,8 @@ class RunningHive:
         return {
             **kept,
             "HOME": str(self.root / "user"),
+            # natscli takes the home directory from the user database, not from HOME.
+            "XDG_CONFIG_HOME": str(self.root / "user/.config"),
             "HIVE_HOME": str(self.home.root),
             "HIVE_RUN": str(self.root / "run"),
             "HIVE_NATS_URL": self.bus.url,
@@ -88,7 +90,9 @@ class RunningHive:
         return (self.root / "up.log").read_text(errors="replace")
 
     def start(self) -> Self:
-        """Run `hive up`; return once all services answer."""
+        """Run `hive up`; return once all services answer. One that was ended otherwise is reaped."""
+        if self._process is not None:
+            self._process.wait(READY_S)
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / "up.log").open("ab") as log:
             self._process = subprocess.Popen(

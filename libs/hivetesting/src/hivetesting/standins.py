@@ -123,7 +123,8 @@ class Hive:
     kept: list[str] = field(default_factory=list)
     asked: list[tuple[str, Any, str]] = field(default_factory=list)
     """(operator, request, request id) of each act."""
-    names: list[str] = field(default_factory=list)
+    decisions: asyncio.Event = field(default_factory=asyncio.Event)
+    """Cleared: approvals takes its time to answer a decision."""
 
     async def show(self, row: RosterRow) -> None:
         """Put a row into the roster, as lifecycle does."""
@@ -181,6 +182,7 @@ class Hive:
 
     async def approve(self, call: Call, request: Approve) -> ApprovalReply:
         """Approve, if the digest is right."""
+        await self.decisions.wait()
         self.asked.append((call.caller.name, request, call.request_id))
         approval = self.approvals[request.id]
         if approval.digest != request.digest:
@@ -235,6 +237,7 @@ async def open_hive(broker: Broker) -> AsyncIterator[Hive]:
             await lifecycle.declare(stream)
         bucket = await lifecycle.jetstream.create_key_value(bucket=ROSTER_BUCKET, direct=True)
         hive = Hive(broker, lifecycle, approvals, bucket)
+        hive.decisions.set()
         group = await stack.enter_async_context(asyncio.TaskGroup())
         operators = OperatorDirectory(operators_directory(broker.home))
         await Service(
