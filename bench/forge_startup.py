@@ -53,7 +53,9 @@ async def measure() -> Result:
             figure("python -c pass", taken["pass"]),
             figure("import click, http.client", taken["import click"]),
             ratio("  ratio, help to pass", Pair(taken["hive-forge --help"], taken["pass"])),
-            ratio("  ratio, help to click", Pair(taken["hive-forge --help"], taken["import click"])),
+            ratio(
+                "  ratio, help to click", Pair(taken["hive-forge --help"], taken["import click"])
+            ),
         ],
         notes=["view asks a scripted forge in this process"],
     )

@@ -169,7 +169,7 @@ class Accounts:
         )
         account = self._store.account(agent)
         if account is None:
-            raise HiveError(f"{agent} has no account", code="unknown_account")
+            raise HiveError(f"{agent} has no account", code="forge_error")
         account = replace(
             account, token_digest=digest(value), token_last_eight=value[-8:], token_at=self._now()
         )

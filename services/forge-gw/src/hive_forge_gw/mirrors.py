@@ -95,7 +95,7 @@ class Mirrors:
         argv = [self._config.git, "-C", str(source), *words]
         done = await self._run(argv, timeout_s=TIMEOUT_S, env={**quiet, **secret})
         if done.code != 0 and words[0] == "for-each-ref":
-            raise HiveError(f"{source} is no git repository", code="no_repository")
+            raise HiveError(f"{source} is no git repository", code="bad_repository")
         return done.check().stdout
 
     async def remove(self, forge: Forge, agent: AgentName) -> None:

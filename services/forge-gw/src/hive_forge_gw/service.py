@@ -70,7 +70,7 @@ class Desk:
         forge = self._gateway.forge()
         if self._gateway.has_state(request.name):
             raise HiveError(
-                f"the state of {request.name} is still there", code="agent_exists",
+                f"the state of {request.name} is still there", code="account_in_use",
                 hint=f"`hive destroy --purge {request.name}` removes both",
             )  # fmt: skip
         return ForgeRemoved(changed=await self._gateway.drop(forge, request.name))
