@@ -56,7 +56,7 @@ async def setup(context: Context) -> AsyncIterator[Endpoints]:
         for source in ("lifecycle", "job"):
             await context.bus.subscribe(HiveEvent.filter_for(source), on_event)
         if config.url and config.webhook_port:
-            door = application(places.secret(), gateway.wake)
+            door = application(places.secret(), gateway.wake_by_forge)
             await stack.enter_async_context(serving(config.webhook_port, door))
         work = context.group.create_task(gateway.run())
         try:

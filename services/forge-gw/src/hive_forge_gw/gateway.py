@@ -31,7 +31,7 @@ RETRY_S: Final = 5.0
 MAX_RETRY_S: Final = 60.0
 AT_ONCE: Final = 4
 # A forge writes notifications a moment after it sent the webhook.
-ECHO_S: Final = (0.0, 1.0, 3.0)
+ECHO_S: Final = (1.0, 3.0)
 
 _log = structlog.get_logger()
 
@@ -68,12 +68,18 @@ class Gateway:
         self._client = client
         self._now = now
         self._wake = asyncio.Event()
+        self._echoes: tuple[float, ...] = ()
         self._locks: dict[AgentName, asyncio.Lock] = {}
         self._admin_token = ""
         self._failures = 0
 
     def wake(self) -> None:
-        """Look again soon: something has happened."""
+        """Look again soon: something has happened in the hive."""
+        self._wake.set()
+
+    def wake_by_forge(self) -> None:
+        """Look again several times: something has happened on the forge, which is still at it."""
+        self._echoes = ECHO_S
         self._wake.set()
 
     async def run(self) -> None:
@@ -87,21 +93,19 @@ class Gateway:
             pause = self._parts.config.poll_s
             if self._standing.state is not ForgeState.READY:
                 pause = min(RETRY_S * 2 ** min(self._failures, 5), MAX_RETRY_S, pause)
-            woken = await self._sleep(pause)
-            if woken and self._standing.state is ForgeState.READY:
-                await self._echo()
+            await self._sleep(pause)
+            await self._echo()
 
-    async def _sleep(self, pause_s: float) -> bool:
+    async def _sleep(self, pause_s: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(pause_s):
                 await self._wake.wait()
-        woken = self._wake.is_set()
         self._wake.clear()
-        return woken
 
     async def _echo(self) -> None:
-        """Look several times after a webhook; what comes meanwhile is seen by the last look."""
-        for pause in ECHO_S[1:]:
+        """Look several times after a webhook; the last look is the next round's."""
+        echoes, self._echoes = self._echoes, ()
+        for pause in echoes:
             await self._round()
             await asyncio.sleep(pause)
 
