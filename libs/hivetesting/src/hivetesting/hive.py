@@ -178,14 +178,19 @@ class RunningHive:
         process.send_signal(signal.SIGKILL if force else signal.SIGTERM)
         return int(process.pid)
 
+    def connection_ids(self, name: str) -> list[int]:
+        """Return the ids of all connections of the client `name` (`/connz`)."""
+        return [connection["cid"] for connection in self._connz() if connection.get("name") == name]
+
     def connections(self) -> dict[str, int]:
         """Return the server's connection ids by the names of its clients (`/connz`)."""
+        return {connection.get("name", ""): connection["cid"] for connection in self._connz()}
+
+    def _connz(self) -> list[dict[str, Any]]:
         url = f"http://127.0.0.1:{self.monitor_port}/connz?limit=1000"
         with urllib.request.urlopen(url, timeout=5) as answer:
-            found = json.load(answer)
-        return {
-            connection.get("name", ""): connection["cid"] for connection in found["connections"]
-        }
+            found: list[dict[str, Any]] = json.load(answer)["connections"]
+        return found
 
     def until_running(self, agent: str, *, timeout_s: float = 60) -> RosterRow:
         """Return the agent's row once its harness says that it is ready for its inbox."""
