@@ -1,4 +1,4 @@
-"""The one error that crosses edges: a message for a human, a code for a program, a hint for what to do next."""
+"""The one error that crosses edges: a message for humans, a code for programs, a hint what to do next."""
 
 from typing import Final
 

@@ -53,13 +53,13 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: datetime | None = None
 
 
-class ApprovalReply(Reply, frozen=True):
+class ApprovalReply(Reply, frozen=True, kw_only=True):
     """One approval."""
 
     approval: Approval
 
 
-class ApprovalsReply(Reply, frozen=True):
+class ApprovalsReply(Reply, frozen=True, kw_only=True):
     """Approvals, pending ones first, then the newest."""
 
     approvals: list[Approval]
@@ -67,7 +67,7 @@ class ApprovalsReply(Reply, frozen=True):
     """How many are pending in all, whatever the filter and the limit."""
 
 
-class ListApprovals(Request[ApprovalsReply], frozen=True):
+class ListApprovals(Request[ApprovalsReply], frozen=True, kw_only=True):
     """List approvals; without a state, all of them."""
 
     subject: ClassVar[str] = "hive.approvals.list"
@@ -78,7 +78,7 @@ class ListApprovals(Request[ApprovalsReply], frozen=True):
     before: ApprovalId | None = None
 
 
-class GetApproval(Request[ApprovalReply], frozen=True):
+class GetApproval(Request[ApprovalReply], frozen=True, kw_only=True):
     """Show one approval."""
 
     subject: ClassVar[str] = "hive.approvals.get"
@@ -86,7 +86,7 @@ class GetApproval(Request[ApprovalReply], frozen=True):
     id: ApprovalId
 
 
-class Approve(Request[ApprovalReply], frozen=True):
+class Approve(Request[ApprovalReply], frozen=True, kw_only=True):
     """Approve what was shown. With a `digest` that is not the approval's: `changed`, show it again."""
 
     subject: ClassVar[str] = "hive.approvals.approve"
@@ -95,7 +95,7 @@ class Approve(Request[ApprovalReply], frozen=True):
     digest: str | None = None
 
 
-class Deny(Request[ApprovalReply], frozen=True):
+class Deny(Request[ApprovalReply], frozen=True, kw_only=True):
     """Deny, with a reason that reaches the requester's inbox."""
 
     subject: ClassVar[str] = "hive.approvals.deny"
@@ -104,7 +104,7 @@ class Deny(Request[ApprovalReply], frozen=True):
     reason: ShortText = ""
 
 
-class CancelApproval(Request[ApprovalReply], frozen=True):
+class CancelApproval(Request[ApprovalReply], frozen=True, kw_only=True):
     """Take a pending request back."""
 
     subject: ClassVar[str] = "hive.approvals.cancel"
@@ -112,7 +112,7 @@ class CancelApproval(Request[ApprovalReply], frozen=True):
     id: ApprovalId
 
 
-class RequestSpawn(AgentRequest[ApprovalReply], frozen=True):
+class RequestSpawn(AgentRequest[ApprovalReply], frozen=True, kw_only=True):
     """The manager asks for a new agent; it waits for an operator."""
 
     subject: ClassVar[str] = "req.{caller}.request_spawn"
@@ -121,7 +121,7 @@ class RequestSpawn(AgentRequest[ApprovalReply], frozen=True):
     reason: ShortText = ""
 
 
-class ProposeSpawn(AgentRequest[ApprovalReply], frozen=True):
+class ProposeSpawn(AgentRequest[ApprovalReply], frozen=True, kw_only=True):
     """An operator asks for a new agent and leaves the decision to another (`hive spawn --request`)."""
 
     subject: ClassVar[str] = "hive.approvals.request_spawn"
@@ -129,16 +129,18 @@ class ProposeSpawn(AgentRequest[ApprovalReply], frozen=True):
     reason: ShortText = ""
 
 
-class CancelOwnApproval(Request[ApprovalReply], frozen=True):
+class CancelOwnApproval(Request[ApprovalReply], frozen=True, kw_only=True):
     """An agent takes its own pending request back."""
 
     subject: ClassVar[str] = "req.{caller}.cancel_approval"
     id: ApprovalId
 
 
-class RecordSpawn(AgentRequest[ApprovalReply], frozen=True):
-    """lifecycle → approvals: an operator's own spawn, recorded as decided by them. The request id
-    makes a repeated call return the first record."""
+class RecordSpawn(AgentRequest[ApprovalReply], frozen=True, kw_only=True):
+    """lifecycle → approvals: an operator's own spawn, recorded as decided by them.
+
+    The request id makes a repeated call return the first record.
+    """
 
     subject: ClassVar[str] = "svc.lifecycle.record_spawn"
     bare: ClassVar[str | None] = None

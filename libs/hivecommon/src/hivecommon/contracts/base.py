@@ -72,9 +72,7 @@ def tokens_of(template: str, subject: str) -> dict[str, str]:
     return {part[1:-1]: token for part, token in pairs if part.startswith("{")}
 
 
-class Request(
-    msgspec.Struct, Generic[R], frozen=True, kw_only=True, forbid_unknown_fields=True
-):
+class Request(msgspec.Struct, Generic[R], frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A question or command that one service answers with an `R`.
 
     A subclass names its `subject` and, where operators may type a bare word instead of JSON, the
@@ -152,6 +150,8 @@ def decode_reply(payload: bytes, reply_type: type[R]) -> R:
         if verdict.ok:
             return msgspec.json.decode(payload, type=reply_type)
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
-        raise HiveError(f"the answer is no {reply_type.__name__}: {error}", code="bad_reply") from error
+        raise HiveError(
+            f"the answer is no {reply_type.__name__}: {error}", code="bad_reply"
+        ) from error
     detail = verdict.error or ErrorDetail(code="failed", message="refused without a reason")
     raise HiveError(detail.message, code=detail.code, hint=detail.hint)

@@ -6,7 +6,7 @@ from hivecommon.contracts.base import Request
 from hivecommon.contracts.harness import Ticket
 
 
-class DashboardTicket(Request[Ticket], frozen=True):
+class DashboardTicket(Request[Ticket], frozen=True, kw_only=True):
     """A link that logs the asking operator in to the dashboard, once."""
 
     subject: ClassVar[str] = "hive.dashboard.ticket"

@@ -125,8 +125,10 @@ AgentEventBody = (
 
 
 class AgentEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event of one agent. `seq` counts up from 1 per agent without a gap: readers resume by it
-    and drop what they have seen. The agent's name stands in the subject."""
+    """An event of one agent, whose name stands in the subject.
+
+    `seq` counts up from 1 per agent without a gap: readers resume by it and drop what they have seen.
+    """
 
     subject: ClassVar[str] = "events.{agent}.{kind}"
 
@@ -163,7 +165,7 @@ class ApprovalChanged(msgspec.Struct, frozen=True, tag_field="kind", tag="approv
 
 
 class AgentChanged(msgspec.Struct, frozen=True, tag_field="kind", tag="agent"):
-    """The life of an agent: spawned, started, stopped, restarted, rebuilt, renamed, destroyed, crashed…"""
+    """The life of an agent: spawned, started, stopped, rebuilt, renamed, destroyed, crashed."""
 
     agent: str
     what: str

@@ -11,20 +11,20 @@ from hivecommon.contracts.lifecycle import Done
 from hivecommon.contracts.roster import HarnessStatus
 
 
-class HarnessReply(Reply, frozen=True):
+class HarnessReply(Reply, frozen=True, kw_only=True):
     """The harness's account of itself."""
 
     status: HarnessStatus
 
 
-class Ticket(Reply, frozen=True):
+class Ticket(Reply, frozen=True, kw_only=True):
     """A link that logs one browser in, once."""
 
     url: str
     expires_at: datetime
 
 
-class TranscriptReply(Reply, frozen=True):
+class TranscriptReply(Reply, frozen=True, kw_only=True):
     """A stretch of an agent's events, the oldest first."""
 
     events: list[AgentEvent]
@@ -33,32 +33,32 @@ class TranscriptReply(Reply, frozen=True):
     last_seq: int
 
 
-class AskHarness(Request[HarnessReply], frozen=True):
-    """How is the harness?"""
+class AskHarness(Request[HarnessReply], frozen=True, kw_only=True):
+    """Ask a harness how it is."""
 
     subject: ClassVar[str] = "agent.{agent}.status"
 
 
-class Interrupt(Request[Done], frozen=True):
+class Interrupt(Request[Done], frozen=True, kw_only=True):
     """Stop the turn that runs."""
 
     subject: ClassVar[str] = "agent.{agent}.interrupt"
 
 
-class SetPaused(Request[Done], frozen=True):
+class SetPaused(Request[Done], frozen=True, kw_only=True):
     """Park the turns, or let them go on. lifecycle alone sends it, after it has written it down."""
 
     subject: ClassVar[str] = "agent.{agent}.set_paused"
     paused: bool
 
 
-class UiTicket(Request[Ticket], frozen=True):
+class UiTicket(Request[Ticket], frozen=True, kw_only=True):
     """A link to the agent's own page."""
 
     subject: ClassVar[str] = "agent.{agent}.ui_ticket"
 
 
-class ReadTranscript(Request[TranscriptReply], frozen=True):
+class ReadTranscript(Request[TranscriptReply], frozen=True, kw_only=True):
     """Read events after `after`, or the last `limit` ones when `after` is None."""
 
     subject: ClassVar[str] = "agent.{agent}.transcript"
@@ -67,7 +67,7 @@ class ReadTranscript(Request[TranscriptReply], frozen=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=500)] = 200
 
 
-class Hello(Request[Done], frozen=True):
+class Hello(Request[Done], frozen=True, kw_only=True):
     """A harness has started and is ready for its inbox."""
 
     subject: ClassVar[str] = "req.{caller}.hello"

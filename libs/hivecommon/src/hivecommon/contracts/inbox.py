@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Final, Self
 
 import msgspec
 
-from hivecommon.contracts.base import fill, tokens_of
+from hivecommon.contracts.base import fill, tokens_of, wildcard
 from hivecommon.errors import HiveError
 
 MAX_BODY_BYTES: Final = 256 * 1024
@@ -40,6 +40,11 @@ class InboxMessage(msgspec.Struct, frozen=True, kw_only=True):
     def subject_for(cls, *, to: str, sender: str) -> str:
         """Return the subject for a message to `to` from `sender`."""
         return fill(cls.subject, to=to, sender=sender)
+
+    @classmethod
+    def filter_for(cls, to: str) -> str:
+        """Return the subjects of all messages to `to`, from whomever."""
+        return wildcard(fill(cls.subject, to=to, sender="{sender}"))
 
     @classmethod
     def route(cls, subject: str) -> tuple[str, str]:

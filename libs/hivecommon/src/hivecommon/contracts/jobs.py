@@ -51,7 +51,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     approval: int | None = None
 
 
-class JobAccepted(Reply, frozen=True):
+class JobAccepted(Reply, frozen=True, kw_only=True):
     """The answer of every slow verb: the job to follow, which may be one that already ran."""
 
     job: JobId
@@ -60,19 +60,19 @@ class JobAccepted(Reply, frozen=True):
     verb: str
 
 
-class JobReply(Reply, frozen=True):
+class JobReply(Reply, frozen=True, kw_only=True):
     """One job."""
 
     job: Job
 
 
-class JobsReply(Reply, frozen=True):
+class JobsReply(Reply, frozen=True, kw_only=True):
     """Jobs, the newest first."""
 
     jobs: list[Job]
 
 
-class GetJob(Request[JobReply], frozen=True):
+class GetJob(Request[JobReply], frozen=True, kw_only=True):
     """Ask for a job."""
 
     subject: ClassVar[str] = "hive.job.get"
@@ -80,7 +80,7 @@ class GetJob(Request[JobReply], frozen=True):
     job: JobId
 
 
-class WaitJob(Request[JobReply], frozen=True):
+class WaitJob(Request[JobReply], frozen=True, kw_only=True):
     """Wait until a job ends, at most `timeout_s`; the answer is the job as it then is."""
 
     subject: ClassVar[str] = "hive.job.wait"
@@ -90,7 +90,7 @@ class WaitJob(Request[JobReply], frozen=True):
     timeout_s: Annotated[float, msgspec.Meta(ge=0, le=60)] = 4.0
 
 
-class ListJobs(Request[JobsReply], frozen=True):
+class ListJobs(Request[JobsReply], frozen=True, kw_only=True):
     """List jobs, the newest first."""
 
     subject: ClassVar[str] = "hive.job.list"
@@ -100,7 +100,7 @@ class ListJobs(Request[JobsReply], frozen=True):
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 50
 
 
-class CancelJob(Request[JobReply], frozen=True):
+class CancelJob(Request[JobReply], frozen=True, kw_only=True):
     """Cancel a job that has not started; a running one is refused with `too_late`."""
 
     subject: ClassVar[str] = "hive.job.cancel"

@@ -21,7 +21,7 @@ class AgentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Agents it may write to besides the operator; None means everybody."""
 
 
-class RosterReply(Reply, frozen=True):
+class RosterReply(Reply, frozen=True, kw_only=True):
     """All agents, in the order of their names, the manager first."""
 
     agents: list[RosterRow]
@@ -29,31 +29,31 @@ class RosterReply(Reply, frozen=True):
     """Destroyed agents whose login and notes are kept: `spawn` revives, `destroy --purge` wipes."""
 
 
-class AgentReply(Reply, frozen=True):
+class AgentReply(Reply, frozen=True, kw_only=True):
     """One agent."""
 
     agent: RosterRow
 
 
-class Done(Reply, frozen=True):
+class Done(Reply, frozen=True, kw_only=True):
     """It is done; `changed` is False when there was nothing to do."""
 
     changed: bool = True
 
 
-class ListAgents(Request[RosterReply], frozen=True):
+class ListAgents(Request[RosterReply], frozen=True, kw_only=True):
     """List all agents."""
 
     subject: ClassVar[str] = "hive.list"
 
 
-class GetStatus(AgentRequest[AgentReply], frozen=True):
+class GetStatus(AgentRequest[AgentReply], frozen=True, kw_only=True):
     """Show one agent."""
 
     subject: ClassVar[str] = "hive.status"
 
 
-class Spawn(AgentRequest[JobAccepted], frozen=True):
+class Spawn(AgentRequest[JobAccepted], frozen=True, kw_only=True):
     """Make a new agent, or revive a destroyed one; an operator's own act, recorded as decided."""
 
     subject: ClassVar[str] = "hive.spawn"
@@ -61,31 +61,31 @@ class Spawn(AgentRequest[JobAccepted], frozen=True):
     reason: ShortText = ""
 
 
-class Start(AgentRequest[JobAccepted], frozen=True):
+class Start(AgentRequest[JobAccepted], frozen=True, kw_only=True):
     """Start an agent; one that runs is left alone."""
 
     subject: ClassVar[str] = "hive.start"
 
 
-class Stop(AgentRequest[JobAccepted], frozen=True):
+class Stop(AgentRequest[JobAccepted], frozen=True, kw_only=True):
     """Stop an agent after its current step; its messages wait."""
 
     subject: ClassVar[str] = "hive.stop"
 
 
-class Restart(AgentRequest[JobAccepted], frozen=True):
+class Restart(AgentRequest[JobAccepted], frozen=True, kw_only=True):
     """Stop and start an agent; the session goes on."""
 
     subject: ClassVar[str] = "hive.restart"
 
 
-class Rebuild(AgentRequest[JobAccepted], frozen=True):
+class Rebuild(AgentRequest[JobAccepted], frozen=True, kw_only=True):
     """Re-apply everything that belongs to an agent and repair what is broken."""
 
     subject: ClassVar[str] = "hive.rebuild"
 
 
-class Rename(AgentRequest[JobAccepted], frozen=True):
+class Rename(AgentRequest[JobAccepted], frozen=True, kw_only=True):
     """Give an agent another name (and with it another port), keeping all that is its own."""
 
     subject: ClassVar[str] = "hive.rename"
@@ -93,28 +93,30 @@ class Rename(AgentRequest[JobAccepted], frozen=True):
     to: str
 
 
-class Destroy(AgentRequest[JobAccepted], frozen=True):
+class Destroy(AgentRequest[JobAccepted], frozen=True, kw_only=True):
     """Remove an agent; login and notes are kept unless `purge`."""
 
     subject: ClassVar[str] = "hive.destroy"
     purge: bool = False
 
 
-class Pause(AgentRequest[Done], frozen=True):
+class Pause(AgentRequest[Done], frozen=True, kw_only=True):
     """Park an agent's turns, also of a stopped agent; messages queue."""
 
     subject: ClassVar[str] = "hive.pause"
 
 
-class Resume(AgentRequest[Done], frozen=True):
+class Resume(AgentRequest[Done], frozen=True, kw_only=True):
     """Let a paused agent go on."""
 
     subject: ClassVar[str] = "hive.resume"
 
 
-class ExecuteSpawn(AgentRequest[JobAccepted], frozen=True):
-    """approvals → lifecycle: carry out an approved spawn. The approval's number is the job's key,
-    so that asking again joins the job or returns its outcome."""
+class ExecuteSpawn(AgentRequest[JobAccepted], frozen=True, kw_only=True):
+    """approvals → lifecycle: carry out an approved spawn.
+
+    The approval's number is the job's key: asking again joins the job or returns its outcome.
+    """
 
     subject: ClassVar[str] = "svc.approvals.spawn"
     bare: ClassVar[str | None] = None
@@ -123,39 +125,39 @@ class ExecuteSpawn(AgentRequest[JobAccepted], frozen=True):
     requested_by: str
 
 
-class ApprovalJob(Request[JobReply], frozen=True):
+class ApprovalJob(Request[JobReply], frozen=True, kw_only=True):
     """approvals → lifecycle: the job of an approval; `unknown_job` when it was never started."""
 
     subject: ClassVar[str] = "svc.approvals.job"
     approval: int
 
 
-class StateDirs(Reply, frozen=True):
+class StateDirs(Reply, frozen=True, kw_only=True):
     """Which of the asked agents have a state directory."""
 
     present: list[str]
 
 
-class FindStateDirs(Request[StateDirs], frozen=True):
+class FindStateDirs(Request[StateDirs], frozen=True, kw_only=True):
     """approvals → lifecycle: whose state directories exist; for the orphan sweeper."""
 
     subject: ClassVar[str] = "svc.approvals.state_dirs"
     agents: list[str]
 
 
-class CheckName(AgentRequest[Done], frozen=True):
+class CheckName(AgentRequest[Done], frozen=True, kw_only=True):
     """approvals → lifecycle: could this agent be spawned now? Refused as the spawn would be."""
 
     subject: ClassVar[str] = "svc.approvals.check_spawn"
 
 
-class AgentRoster(Request[RosterReply], frozen=True):
+class AgentRoster(Request[RosterReply], frozen=True, kw_only=True):
     """An agent asks who there is."""
 
     subject: ClassVar[str] = "req.{caller}.roster"
 
 
-class AgentPower(AgentRequest[JobAccepted], frozen=True):
+class AgentPower(AgentRequest[JobAccepted], frozen=True, kw_only=True):
     """The manager starts, stops, restarts or rebuilds another agent, never itself."""
 
     subject: ClassVar[str] = "req.{caller}.power"

@@ -7,8 +7,10 @@ import msgspec
 
 
 class StreamSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What a stream keeps and for how long. None of them allows rollup, TTL or schedule headers:
-    agents write to them."""
+    """What a stream keeps and for how long.
+
+    None of them allows rollup, TTL or schedule headers: agents write to them.
+    """
 
     name: str
     subjects: tuple[str, ...]

@@ -1,0 +1,266 @@
+"""The connection to the bus: requests with a deadline, acknowledged publishing, declared streams."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, Self, TypeVar
+from uuid import uuid4
+
+import msgspec
+import nats
+import nats.errors
+import nats.js.errors
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.js import JetStreamContext
+from nats.js.api import DiscardPolicy, RetentionPolicy, StoreCompression, StreamConfig
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
+
+from hivecommon.contracts.base import (
+    DEADLINE_HEADER,
+    OPERATOR_HEADER,
+    REQUEST_ID_HEADER,
+    Reply,
+    Request,
+    decode_reply,
+    fill,
+)
+from hivecommon.contracts.events import HiveEvent, HiveEventBody
+from hivecommon.contracts.inbox import InboxMessage
+from hivecommon.contracts.streams import StreamSpec
+from hivecommon.errors import HiveError, Unavailable
+
+R = TypeVar("R", bound=Reply)
+
+RECONNECT_WAIT_S: Final = 0.25
+DEFAULT_TIMEOUT_S: Final = 5.0
+_PENDING_BYTES: Final = 8 << 20
+# JetStream's error for `discard_new_per_subject` (nats-server/server/errors.json).
+_FULL_SUBJECT: Final = 10077
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Login:
+    """How one principal connects."""
+
+    url: str
+    name: str
+    """Shown in `nats server report connections`."""
+    inbox_prefix: str
+    seed: str = field(repr=False)
+
+
+class Bus:
+    """A principal's connection. It reconnects for ever and takes all subscriptions along."""
+
+    def __init__(self, client: Client, login: Login, closed: asyncio.Event) -> None:
+        self._client = client
+        self._login = login
+        self.closed = closed
+        """Set when the connection is gone for good: the process should end."""
+
+    @classmethod
+    async def connect(cls, login: Login, *, patience_s: float | None = None) -> Self:
+        """Connect; wait for the server for ever, or raise `Unavailable` after `patience_s`."""
+        closed = asyncio.Event()
+
+        async def on_error(error: Exception) -> None:
+            _log.warning("bus_error", error=str(error) or type(error).__name__)
+
+        async def on_disconnect() -> None:
+            _log.warning("bus_disconnected", url=login.url)
+
+        async def on_reconnect() -> None:
+            _log.info("bus_reconnected", url=login.url)
+
+        async def on_close() -> None:
+            closed.set()
+
+        try:
+            async with asyncio.timeout(patience_s):
+                client = await nats.connect(
+                    login.url,
+                    name=login.name,
+                    nkeys_seed_str=login.seed,
+                    inbox_prefix=login.inbox_prefix.encode(),
+                    max_reconnect_attempts=-1,
+                    reconnect_time_wait=RECONNECT_WAIT_S,
+                    connect_timeout=2,
+                    ping_interval=20,
+                    max_outstanding_pings=2,
+                    pending_size=_PENDING_BYTES,
+                    error_cb=on_error,
+                    disconnected_cb=on_disconnect,
+                    reconnected_cb=on_reconnect,
+                    closed_cb=on_close,
+                )
+        except (TimeoutError, OSError, nats.errors.Error) as error:
+            raise Unavailable(
+                f"no bus at {login.url}: {str(error) or 'no answer'}",
+                hint="start the hive with `hive up`, or set HIVE_NATS_URL",
+            ) from error
+        return cls(client, login, closed)
+
+    @property
+    def client(self) -> Client:
+        """The raw client, for what this wrapper has no words for."""
+        return self._client
+
+    @property
+    def jetstream(self) -> JetStreamContext:
+        """The raw JetStream context."""
+        return self._client.jetstream()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the server is there right now."""
+        return self._client.is_connected
+
+    async def request(
+        self,
+        message: Request[R],
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        request_id: str | None = None,
+        operator: str | None = None,
+        **tokens: str,
+    ) -> R:
+        """Send `message` and return its answer; raise the `HiveError` that was answered.
+
+        A service that is restarting is waited for within `timeout_s`; then `Unavailable`. The
+        deadline travels along, so that a request delivered after an outage is not carried out
+        behind the back of a caller who gave up. `tokens` fill the subject's `{tokens}`.
+        """
+        subject = fill(message.subject, **tokens)
+        headers = {
+            REQUEST_ID_HEADER: request_id or uuid4().hex,
+            DEADLINE_HEADER: f"{time.time() + timeout_s:.3f}",
+        }
+        if operator is not None:
+            headers[OPERATOR_HEADER] = operator
+        answer = await self._ask(subject, msgspec.json.encode(message), headers, timeout_s)
+        return decode_reply(answer.data, message.reply_type())
+
+    async def _ask(
+        self, subject: str, payload: bytes, headers: Mapping[str, str], timeout_s: float
+    ) -> Msg:
+        deadline = time.monotonic() + timeout_s
+        try:
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception_type((nats.errors.NoRespondersError, _NotConnected)),
+                wait=wait_exponential(multiplier=0.05, max=0.5),
+                stop=stop_after_delay(timeout_s),
+                reraise=True,
+            ):
+                with attempt:
+                    self._check_connected()
+                    left = max(0.05, deadline - time.monotonic())
+                    return await self._client.request(
+                        subject, payload, timeout=left, headers=dict(headers)
+                    )
+        except nats.errors.NoRespondersError as error:
+            raise Unavailable(
+                f"nobody answers {subject}", hint="is its service up? see `hive status`"
+            ) from error
+        except (
+            nats.errors.TimeoutError,
+            _NotConnected,
+            nats.errors.OutboundBufferLimitError,
+        ) as error:
+            raise Unavailable(f"no answer to {subject} within {timeout_s:g} s") from error
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _check_connected(self) -> None:
+        if not self._client.is_connected:
+            raise _NotConnected
+
+    async def publish(self, subject: str, payload: bytes) -> None:
+        """Publish without an acknowledgement; during an outage up to 8 MiB are kept and sent later."""
+        await self._client.publish(subject, payload)
+
+    async def publish_acked(
+        self, subject: str, payload: bytes, *, message_id: str, timeout_s: float = 5.0
+    ) -> bool:
+        """Publish into a stream; return once it is stored. False: the stream knew `message_id`.
+
+        Raises `inbox_full` when the subject's limit is reached, else `Unavailable`; the caller may
+        publish again with the same id.
+        """
+        if not self._client.is_connected:
+            raise Unavailable("the bus is away")
+        try:
+            ack = await self.jetstream.publish(
+                subject, payload, timeout=timeout_s, headers={"Nats-Msg-Id": message_id}
+            )
+        except nats.js.errors.APIError as error:
+            if error.err_code == _FULL_SUBJECT:
+                raise HiveError(
+                    f"{subject} holds as many messages as it may",
+                    code="inbox_full",
+                    hint="wait until some are read",
+                ) from error
+            raise Unavailable(f"the stream of {subject} refused: {error.description}") from error
+        except (nats.errors.Error, nats.js.errors.Error) as error:
+            raise Unavailable(f"not stored: {subject}: {str(error) or 'no answer'}") from error
+        return not ack.duplicate
+
+    async def publish_event(self, service: str, body: HiveEventBody) -> None:
+        """Publish an event of a service, without waiting; during an outage it is kept and sent later."""
+        event = HiveEvent(id=uuid4().hex, at=datetime.now(UTC), body=body)  # noqa: TID251 - the edge: the moment of publishing
+        await self.publish(event.subject_for(service), msgspec.json.encode(event))
+
+    async def send_message(self, *, to: str, sender: str, message: InboxMessage) -> bool:
+        """Put `message` into an inbox; return False when the stream had it already."""
+        return await self.publish_acked(
+            InboxMessage.subject_for(to=to, sender=sender),
+            msgspec.json.encode(message),
+            message_id=message.id,
+        )
+
+    async def subscribe(
+        self, subject: str, handler: Callable[[Msg], Awaitable[None]], *, queue: str = ""
+    ) -> Subscription:
+        """Call `handler` for each message, one after another; a raising handler is logged."""
+
+        async def guarded(msg: Msg) -> None:
+            try:
+                await handler(msg)
+            except Exception:  # noqa: BLE001 - logged; one bad message must not end the subscription
+                _log.exception("handler_failed", subject=msg.subject)
+
+        return await self._client.subscribe(subject, queue=queue, cb=guarded)
+
+    async def declare(self, spec: StreamSpec) -> None:
+        """Make the stream, or bring an existing one to what `spec` says."""
+        config = StreamConfig(
+            name=spec.name,
+            subjects=list(spec.subjects),
+            retention=RetentionPolicy.LIMITS,
+            discard=DiscardPolicy.NEW if spec.refuse_when_full else DiscardPolicy.OLD,
+            discard_new_per_subject=spec.refuse_when_full,
+            max_age=spec.max_age.total_seconds() if spec.max_age else 0,
+            max_bytes=spec.max_bytes or -1,
+            max_msgs_per_subject=spec.max_msgs_per_subject or -1,
+            compression=StoreCompression.S2 if spec.compress else StoreCompression.NONE,
+            duplicate_window=spec.dedupe.total_seconds(),
+            allow_direct=True,
+        )
+        try:
+            await self.jetstream.update_stream(config)
+        except nats.js.errors.NotFoundError:
+            await self.jetstream.add_stream(config)
+
+    async def drain(self) -> None:
+        """Answer what is queued, send what is buffered, close."""
+        if not self._client.is_closed:
+            await self._client.drain()
+
+
+class _NotConnected(Exception):
+    """The connection is down at this moment."""
