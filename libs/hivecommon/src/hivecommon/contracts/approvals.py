@@ -28,6 +28,7 @@ class ApprovalKind(StrEnum):
     """What kind of change waits."""
 
     SPAWN = "spawn"
+    DESTROY = "destroy"
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,6 +119,14 @@ class RequestSpawn(AgentRequest[ApprovalReply], frozen=True, kw_only=True):
     subject: ClassVar[str] = "req.{caller}.request_spawn"
     bare: ClassVar[str | None] = None
     settings: AgentSettings = msgspec.field(default_factory=AgentSettings)
+    reason: ShortText = ""
+
+
+class RequestDestroy(AgentRequest[ApprovalReply], frozen=True, kw_only=True):
+    """The manager asks to remove an agent, whose login and notes are kept; it waits for an operator."""
+
+    subject: ClassVar[str] = "req.{caller}.request_destroy"
+    bare: ClassVar[str | None] = None
     reason: ShortText = ""
 
 

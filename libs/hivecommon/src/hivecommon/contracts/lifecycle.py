@@ -125,6 +125,19 @@ class ExecuteSpawn(AgentRequest[JobAccepted], frozen=True, kw_only=True):
     requested_by: str
 
 
+class ExecuteDestroy(AgentRequest[JobAccepted], frozen=True, kw_only=True):
+    """approvals → lifecycle: carry out an approved destroy, which keeps login and notes.
+
+    The approval's number is the job's key, as for `ExecuteSpawn`; an agent that is gone already is
+    a job that is done.
+    """
+
+    subject: ClassVar[str] = "svc.approvals.destroy"
+    bare: ClassVar[str | None] = None
+    approval: int
+    requested_by: str
+
+
 class ApprovalJob(Request[JobReply], frozen=True, kw_only=True):
     """approvals → lifecycle: the job of an approval; `unknown_job` when it was never started."""
 

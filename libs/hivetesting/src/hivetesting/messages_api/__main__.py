@@ -1,9 +1,11 @@
 """`python -m hivetesting.messages_api`: the scripted Messages API as a program, for demos."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import FrameType
 
 from hivetesting.messages_api.app import MessagesApp
 from hivetesting.messages_api.journal import Journal
@@ -35,10 +37,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     app = MessagesApp(
         _announced(script.script), agent_pattern=script.agent_pattern, journal=Journal(KEPT)
     )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _exit)  # uvicorn raises the signal again when it is done
     print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
     with listener:
         uvicorn_server(app).run(sockets=[listener])
     return 0
+
+
+def _exit(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
 
 
 def _announced(script: Script) -> Script:

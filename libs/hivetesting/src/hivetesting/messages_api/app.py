@@ -1,6 +1,6 @@
 """The HTTP face of the scripted Messages API."""
 
-import re
+import asyncio
 import time
 
 import msgspec
@@ -35,9 +35,10 @@ class RefusedError(Exception):
 class MessagesApp:
     """Reads requests, asks the script, plays the answer; keeps what happened in its journal."""
 
-    def __init__(self, script: Script, *, agent_pattern: re.Pattern[str], journal: Journal) -> None:
+    def __init__(self, script: Script, *, agent_pattern: str, journal: Journal) -> None:
         self.script = script
         self.gates = Gates()
+        self._under_way: set[asyncio.Task[Outcome]] = set()
         self.script_failures: list[Exception] = []
         self._agent_pattern = agent_pattern
         self._journal = journal
@@ -49,6 +50,11 @@ class MessagesApp:
             exception_handlers={HTTPException: _http_error, RefusedError: self._refused},
         )
 
+    def cut_all(self) -> None:
+        """Drop every answer that is under way."""
+        for playing in tuple(self._under_way):
+            playing.cancel()
+
     async def _messages(self, http: HttpRequest) -> Response | Playback:
         request = await self._read(http)
         said = answer(request, self._ask(request))
@@ -57,7 +63,13 @@ class MessagesApp:
         def ended(outcome: Outcome) -> None:
             self._journal.end(number, outcome)
 
-        return Playback(said, stream=request.stream, gates=self.gates, ended=ended)
+        return Playback(
+            said,
+            stream=request.stream,
+            gates=self.gates,
+            under_way=self._under_way,
+            ended=ended,
+        )
 
     async def _read(self, http: HttpRequest) -> Request:
         headers = {name.lower(): value for name, value in http.headers.items()}

@@ -1,4 +1,4 @@
-"""Plays the frames of one answer to one client, until they end, are cut, or the client leaves."""
+"""Plays the frames of one answer to one client, to the end, a cut, or until the client leaves."""
 
 import asyncio
 from collections.abc import Callable
@@ -20,6 +20,7 @@ from hivetesting.messages_api.gates import Gates
 from hivetesting.messages_api.journal import Outcome
 from hivetesting.messages_api.steps import Error
 
+BROKEN_OFF = (Outcome.CUT, Outcome.DISCONNECTED)
 Ended = Callable[[Outcome], None]
 
 
@@ -33,10 +34,19 @@ def error_response(error: Error, request_id: str) -> JSONResponse:
 class Playback:
     """An ASGI response. A cut is made by ending without the last chunk, which closes the socket."""
 
-    def __init__(self, said: Answer, *, stream: bool, gates: Gates, ended: Ended) -> None:
+    def __init__(
+        self,
+        said: Answer,
+        *,
+        stream: bool,
+        gates: Gates,
+        under_way: set[asyncio.Task[Outcome]],
+        ended: Ended,
+    ) -> None:
         self._said = said
         self._stream = stream
         self._gates = gates
+        self._under_way = under_way
         self._ended = ended
         self._started = False
 
@@ -47,9 +57,13 @@ class Playback:
             async with asyncio.TaskGroup() as tasks:
                 playing = tasks.create_task(self._play(scope, receive, send))
                 leaving = tasks.create_task(_cancel_when_gone(receive, playing))
+                self._under_way.add(playing)
+                playing.add_done_callback(self._under_way.discard)
                 playing.add_done_callback(lambda _: leaving.cancel())
             if not playing.cancelled():
                 outcome = playing.result()
+            if outcome in BROKEN_OFF and not self._started:
+                await send(self._start())  # for an answer that never began uvicorn makes up a 500
         finally:
             self._ended(outcome)
 

@@ -60,13 +60,11 @@ class Request:
     input_tokens: int
 
 
-def view(
-    body: Body, *, headers: Mapping[str, str], size_bytes: int, agent_pattern: re.Pattern[str]
-) -> Request:
+def view(body: Body, *, headers: Mapping[str, str], size_bytes: int, agent_pattern: str) -> Request:
     """Read a valid body and its lower-case headers into what scripts see."""
     system = _system(body)
     key = credential(headers)
-    named = agent_pattern.search(system)
+    named = re.search(agent_pattern, system)
     return Request(
         model=body.model,
         system=system,

@@ -80,7 +80,7 @@ class ScriptFile:
     """What a file holds: the script and where agents' names are found."""
 
     script: Rules
-    agent_pattern: re.Pattern[str]
+    agent_pattern: str
 
 
 def load(path: Path) -> ScriptFile:
@@ -97,14 +97,13 @@ def parse(source: str) -> ScriptFile:
         row = msgspec.convert(tomllib.loads(source), ScriptRow)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise ScriptFileError(str(error)) from error
-    agent_pattern = _pattern("agent_pattern", row.agent_pattern)
-    if "agent" not in agent_pattern.groupindex:
+    if "agent" not in _pattern("agent_pattern", row.agent_pattern).groupindex:
         raise ScriptFileError("agent_pattern: needs a group named agent, as in (?P<agent>[a-z]+)")
     rules = [
         _rule(f"rule {number}", rule, row.delay_ms / 1_000)
         for number, rule in enumerate(row.rule, start=1)
     ]
-    return ScriptFile(Rules(*rules), agent_pattern)
+    return ScriptFile(Rules(*rules), row.agent_pattern)
 
 
 def _rule(where: str, row: RuleRow, delay_s: float) -> Rule:

@@ -1,9 +1,9 @@
 """The scripted Messages API as a running server, in a thread of its own."""
 
 import asyncio
-import re
 import socket
 import threading
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -59,21 +59,15 @@ class ScriptedMessagesApi:
         capacity: int = 1_000,
     ) -> None:
         self._journal = Journal(capacity)
-        self._app = MessagesApp(
-            script, agent_pattern=re.compile(agent_pattern), journal=self._journal
-        )
-        self._server = uvicorn_server(self._app)
+        self._app = MessagesApp(script, agent_pattern=agent_pattern, journal=self._journal)
         self._port = port
-        self._socket: socket.socket | None = None
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, name="scripted-messages-api", daemon=True)
+        self._running: _Running | None = None
 
     @property
     def base_url(self) -> str:
-        """What `ANTHROPIC_BASE_URL` must be; `RuntimeError` before the start."""
-        if self._socket is None:
-            raise RuntimeError("the scripted Messages API is not started: use `with`")
-        return f"http://127.0.0.1:{self._port}"
+        """What `ANTHROPIC_BASE_URL` must be; `RuntimeError` unless the server runs."""
+        port = self._need_running().socket.getsockname()[1]
+        return f"http://127.0.0.1:{port}"
 
     @property
     def script(self) -> Script:
@@ -116,31 +110,36 @@ class ScriptedMessagesApi:
 
     def release(self, gate: str = "hang") -> None:
         """Let every answer that hangs, or will hang, at this gate go on."""
-        self._loop.call_soon_threadsafe(self._app.gates.release, gate)
+        self._need_running().loop.call_soon_threadsafe(self._app.gates.release, gate)
 
     def shut(self, gate: str = "hang") -> None:
         """Make answers to come hang at a released gate again."""
-        self._loop.call_soon_threadsafe(self._app.gates.shut, gate)
+        self._need_running().loop.call_soon_threadsafe(self._app.gates.shut, gate)
 
     def start(self) -> None:
         """Serve on 127.0.0.1; `OSError` if the port is taken."""
-        self._socket = listening("127.0.0.1", self._port)
-        self._port = self._socket.getsockname()[1]
-        self._thread.start()
+        if self._running:
+            raise RuntimeError("the scripted Messages API runs already")
+        listener = listening("127.0.0.1", self._port)
+        loop = asyncio.new_event_loop()
+        server = uvicorn_server(self._app)
+        thread = threading.Thread(
+            target=_serve, args=(server, listener, loop), name="messages-api", daemon=True
+        )
+        self._running = _Running(server, listener, loop, thread)
+        thread.start()
 
     def stop(self) -> None:
-        """Stop serving; answers under way are dropped after a second."""
-        self._server.should_exit = True
-        self._thread.join()
-        if self._socket is not None:
-            self._socket.close()
+        """Stop serving; answers under way are cut."""
+        running, self._running = self._need_running(), None
+        running.loop.call_soon_threadsafe(self._app.cut_all)
+        running.server.should_exit = True
+        running.thread.join()
 
-    def _run(self) -> None:
-        sockets = [self._socket] if self._socket else []
-        try:
-            self._loop.run_until_complete(self._server.serve(sockets=sockets))
-        finally:
-            self._loop.close()
+    def _need_running(self) -> "_Running":
+        if self._running is None:
+            raise RuntimeError("the scripted Messages API does not run: use it with `with`")
+        return self._running
 
     def __enter__(self) -> Self:
         self.start()
@@ -171,3 +170,21 @@ class ScriptedMessagesApi:
     def _raise_script_failure(self, error: BaseException | None) -> None:
         if error is None and self._app.script_failures:
             raise self._app.script_failures[0]
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    server: uvicorn.Server
+    socket: socket.socket
+    loop: asyncio.AbstractEventLoop
+    thread: threading.Thread
+
+
+def _serve(
+    server: uvicorn.Server, listener: socket.socket, loop: asyncio.AbstractEventLoop
+) -> None:
+    with listener:
+        try:
+            loop.run_until_complete(server.serve(sockets=[listener]))
+        finally:
+            loop.close()

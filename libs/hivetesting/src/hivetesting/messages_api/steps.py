@@ -91,7 +91,10 @@ class Error:
 
 @dataclass(frozen=True, slots=True)
 class CutStream:
-    """Drop the connection: here, or as soon as `after_events` events of the answer were sent."""
+    """Drop the connection: here, or as soon as `after_events` events of the answer were sent.
+
+    The response's headers are always sent; the ping is one of the events.
+    """
 
     after_events: int | None = None
 
