@@ -324,7 +324,7 @@ let
             };
           value = option.type.merge here (strongest withDefault);
           checked =
-            if given != [ ] && option.readOnly or false && length given > 1 then
+            if (option.readOnly or false) && length withDefault > 1 then
               fail here "is read-only, but set twice."
             else if withDefault == [ ] then
               fail here "is used but not defined."
