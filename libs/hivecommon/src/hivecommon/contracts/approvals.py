@@ -66,6 +66,8 @@ class ApprovalsReply(Reply, frozen=True, kw_only=True):
     approvals: list[Approval]
     pending: int
     """How many are pending in all, whatever the filter and the limit."""
+    more: bool = False
+    """Whether others follow: ask again with `before` set to the last one's id."""
 
 
 class ListApprovals(Request[ApprovalsReply], frozen=True, kw_only=True):
@@ -76,7 +78,9 @@ class ListApprovals(Request[ApprovalsReply], frozen=True, kw_only=True):
     state: ApprovalState | None = None
     agent: str | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+    """The answer may hold fewer, when many long ones would not fit into a message."""
     before: ApprovalId | None = None
+    """Go on after this one in the order of the answer."""
 
 
 class GetApproval(Request[ApprovalReply], frozen=True, kw_only=True):
@@ -156,3 +160,4 @@ class RecordSpawn(AgentRequest[ApprovalReply], frozen=True, kw_only=True):
     settings: AgentSettings
     reason: ShortText = ""
     operator: str
+    """The operator's name alone, without `operator:`."""

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from hivecommon.contracts.approvals import Approval
-from hivecommon.contracts.base import fill
+from hivecommon.contracts.base import fill, wildcard
 from hivecommon.contracts.jobs import Job
 from hivecommon.contracts.roster import HarnessStatus
 
@@ -198,3 +198,8 @@ class HiveEvent(msgspec.Struct, frozen=True, kw_only=True):
         if isinstance(self.body, JobChanged):
             return fill(self.subject, service="job", kind=self.body.job.id)
         return fill(self.subject, service=service, kind=str(self.body.__struct_config__.tag))
+
+    @classmethod
+    def filter_for(cls, service: str) -> str:
+        """Return the subjects of all events of `service`; `job` stands for those of all jobs."""
+        return wildcard(fill(cls.subject, service=service, kind="{kind}"))
