@@ -3,8 +3,6 @@
 from pathlib import Path
 
 import pytest
-from hivecommon.errors import HiveError
-
 from hive_lifecycle.nspawn_conf import (
     Bind,
     drop_capabilities,
@@ -13,6 +11,7 @@ from hive_lifecycle.nspawn_conf import (
     set_nspawn_flags,
     write_conf,
 )
+from hivecommon.errors import HiveError
 
 # What `nixos-container create` writes for the first container of a host.
 CREATED = """PRIVATE_NETWORK=1

@@ -24,7 +24,7 @@ _PIECE = re.compile(_QUOTED, re.DOTALL)
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-class UnterminatedQuote(ValueError):  # noqa: N818 - it names the fault that its reader looks for
+class UnterminatedQuote(ValueError):
     """A value opens a quote that the file never closes: systemd would read on to the end."""
 
     def __init__(self, line: int) -> None:
