@@ -1,18 +1,19 @@
 """The connection to the bus: requests with a deadline, acknowledged publishing, declared streams."""
 
 import asyncio
+import re
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 from uuid import uuid4
 
 import msgspec
 import nats
 import nats.errors
 import nats.js.errors
-import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
@@ -41,8 +42,15 @@ DEFAULT_TIMEOUT_S: Final = 5.0
 _PENDING_BYTES: Final = 8 << 20
 # JetStream's error for `discard_new_per_subject` (nats-server/server/errors.json).
 _FULL_SUBJECT: Final = 10077
+# The server's words, in lower case as nats-py hands them on; they come apart from any reply.
+_FORBIDDEN: Final = re.compile(r'permissions violation for publish to "([^"]+)"')
 
-_log = structlog.get_logger()
+
+def _log() -> Any:
+    """Return the log; structlog takes 0.12 s to import, and `hive ls` has nothing to log."""
+    import structlog  # noqa: PLC0415 - see above
+
+    return structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -59,9 +67,12 @@ class Login:
 class Bus:
     """A principal's connection. It reconnects for ever and takes all subscriptions along."""
 
-    def __init__(self, client: Client, login: Login, closed: asyncio.Event) -> None:
+    def __init__(
+        self, client: Client, login: Login, closed: asyncio.Event, refusals: "_Refusals"
+    ) -> None:
         self._client = client
         self._login = login
+        self._refusals = refusals
         self.closed = closed
         """Set when the connection is gone for good: the process should end."""
 
@@ -69,15 +80,17 @@ class Bus:
     async def connect(cls, login: Login, *, patience_s: float | None = None) -> Self:
         """Connect; wait for the server for ever, or raise `Unavailable` after `patience_s`."""
         closed = asyncio.Event()
+        refusals = _Refusals()
 
         async def on_error(error: Exception) -> None:
-            _log.warning("bus_error", error=str(error) or type(error).__name__)
+            refusals.hear(str(error))
+            _log().warning("bus_error", error=str(error) or type(error).__name__)
 
         async def on_disconnect() -> None:
-            _log.warning("bus_disconnected", url=login.url)
+            _log().warning("bus_disconnected", url=login.url)
 
         async def on_reconnect() -> None:
-            _log.info("bus_reconnected", url=login.url)
+            _log().info("bus_reconnected", url=login.url)
 
         async def on_close() -> None:
             closed.set()
@@ -94,6 +107,7 @@ class Bus:
                     connect_timeout=2,
                     ping_interval=20,
                     max_outstanding_pings=2,
+                    drain_timeout=5,
                     pending_size=_PENDING_BYTES,
                     error_cb=on_error,
                     disconnected_cb=on_disconnect,
@@ -105,7 +119,7 @@ class Bus:
                 f"no bus at {login.url}: {str(error) or 'no answer'}",
                 hint="start the hive with `hive up`, or set HIVE_NATS_URL",
             ) from error
-        return cls(client, login, closed)
+        return cls(client, login, closed, refusals)
 
     @property
     def client(self) -> Client:
@@ -189,15 +203,17 @@ class Bus:
     ) -> bool:
         """Publish into a stream; return once it is stored. False: the stream knew `message_id`.
 
-        Raises `inbox_full` when the subject's limit is reached, else `Unavailable`; the caller may
-        publish again with the same id.
+        Raises `inbox_full` when the subject's limit is reached, `forbidden` when the bus does not
+        let this principal publish there, else `Unavailable`; after that the caller may publish
+        again with the same id.
         """
         if not self._client.is_connected:
             raise Unavailable("the bus is away")
         try:
-            ack = await self.jetstream.publish(
-                subject, payload, timeout=timeout_s, headers={"Nats-Msg-Id": message_id}
-            )
+            async with self._refusals.raised(subject):
+                ack = await self.jetstream.publish(
+                    subject, payload, timeout=timeout_s, headers={"Nats-Msg-Id": message_id}
+                )
         except nats.js.errors.APIError as error:
             if error.err_code == _FULL_SUBJECT:
                 raise HiveError(
@@ -232,7 +248,7 @@ class Bus:
             try:
                 await handler(msg)
             except Exception:  # noqa: BLE001 - logged; one bad message must not end the subscription
-                _log.exception("handler_failed", subject=msg.subject)
+                _log().exception("handler_failed", subject=msg.subject)
 
         return await self._client.subscribe(subject, queue=queue, cb=guarded)
 
@@ -264,3 +280,38 @@ class Bus:
 
 class _NotConnected(Exception):
     """The connection is down at this moment."""
+
+
+class _Refusals:
+    """Ends publishing into a forbidden subject at once: the server sends no reply to it."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, list[asyncio.Timeout]] = {}
+
+    def hear(self, error: str) -> None:
+        """Take note of an error that the server reported."""
+        if found := _FORBIDDEN.search(error.lower()):
+            for publishing in self._waiting.get(found[1], ()):
+                publishing.reschedule(0)
+
+    @asynccontextmanager
+    async def raised(self, subject: str) -> AsyncIterator[None]:
+        """Raise `forbidden` as soon as the server refuses what the block publishes to `subject`."""
+        publishing = asyncio.timeout(None)
+        waiting = self._waiting.setdefault(subject.lower(), [])
+        waiting.append(publishing)
+        try:
+            async with publishing:
+                yield
+        except TimeoutError as error:
+            if not publishing.expired():
+                raise
+            raise HiveError(
+                f"the bus does not let you publish to {subject}",
+                code="forbidden",
+                hint="who may write to whom is an agent's `recipients` setting",
+            ) from error
+        finally:
+            waiting.remove(publishing)
+            if not waiting:
+                self._waiting.pop(subject.lower(), None)

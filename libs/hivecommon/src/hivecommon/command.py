@@ -109,6 +109,8 @@ async def run(
     finally:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
+        # A paused pipe would stay open for ever; asyncio has no public way to let go of it.
+        process._transport.close()  # type: ignore[attr-defined] # noqa: SLF001
         await process.wait()
     return Completed(tuple(argv), process.returncode or 0, stdout, stderr)
 

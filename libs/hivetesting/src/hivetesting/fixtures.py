@@ -27,7 +27,7 @@ async def connect() -> AsyncIterator[Connect]:
 
         async def open_connection(login: Login) -> Bus:
             bus = await Bus.connect(login, patience_s=5)
-            stack.push_async_callback(bus.drain)
+            stack.push_async_callback(bus.client.close)
             return bus
 
         yield open_connection
