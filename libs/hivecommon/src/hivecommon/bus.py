@@ -1,6 +1,7 @@
 """The connection to the bus: requests with a deadline, acknowledged publishing, declared streams."""
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -53,6 +54,14 @@ def _log() -> Any:
     return structlog.get_logger()
 
 
+Say = Callable[[str, str, str], None]
+"""Is told of the connection's ups and downs: a log level, an event's name, a detail."""
+
+
+def _say_in_log(level: str, event: str, detail: str) -> None:
+    _log().log(getattr(logging, level.upper()), event, detail=detail)
+
+
 @dataclass(frozen=True)
 class Login:
     """How one principal connects."""
@@ -77,20 +86,22 @@ class Bus:
         """Set when the connection is gone for good: the process should end."""
 
     @classmethod
-    async def connect(cls, login: Login, *, patience_s: float | None = None) -> Self:
+    async def connect(
+        cls, login: Login, *, patience_s: float | None = None, say: Say = _say_in_log
+    ) -> Self:
         """Connect; wait for the server for ever, or raise `Unavailable` after `patience_s`."""
         closed = asyncio.Event()
         refusals = _Refusals()
 
         async def on_error(error: Exception) -> None:
             refusals.hear(str(error))
-            _log().warning("bus_error", error=str(error) or type(error).__name__)
+            say("warning", "bus_error", str(error) or type(error).__name__)
 
         async def on_disconnect() -> None:
-            _log().warning("bus_disconnected", url=login.url)
+            say("warning", "bus_disconnected", login.url)
 
         async def on_reconnect() -> None:
-            _log().info("bus_reconnected", url=login.url)
+            say("info", "bus_reconnected", login.url)
 
         async def on_close() -> None:
             closed.set()

@@ -1,0 +1,78 @@
+"""The approvals service as a process: wiring only."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+import msgspec
+from hivecommon.application import Context, Endpoints, Identity, run_service
+from hivecommon.contracts.events import HiveEvent, JobChanged
+from nats.aio.msg import Msg
+
+from hive_approvals.config import read_config
+from hive_approvals.database import Database
+from hive_approvals.executor import Executor
+from hive_approvals.kinds.kind import Parts
+from hive_approvals.kinds.registry import KINDS
+from hive_approvals.lifecycle import Lifecycle
+from hive_approvals.outbox import Outbox
+from hive_approvals.service import Desk
+from hive_approvals.store import ApprovalStore
+from hive_approvals.sweeper import Sweeper
+
+
+@asynccontextmanager
+async def setup(context: Context) -> AsyncIterator[Endpoints]:
+    """Open the database, start the background work, yield the endpoints; stop all of it afterwards."""
+    config = read_config(context.environment)
+    database = await Database.open(config.database)
+    store = ApprovalStore(database, _now)
+    parts = Parts(store, Lifecycle(context.bus))
+    sweeper = Sweeper(
+        store,
+        parts.lifecycle,
+        [kind.name for kind in KINDS.values() if kind.needs_state_dir],
+        every_s=config.sweep_s,
+    )
+    executor_wake = store.watch()
+    executor = Executor(store, parts.lifecycle, KINDS, wake=executor_wake, follow_s=config.follow_s)
+    outbox = Outbox(database, context.bus, wake=store.watch(), resend_s=config.resend_s)
+    await context.bus.subscribe(HiveEvent.filter_for("job"), _on_job(executor_wake))
+    work = [context.group.create_task(part.run()) for part in (executor, outbox, sweeper)]
+    try:
+        endpoints = dict(Desk(store, sweeper).endpoints())
+        for kind in KINDS.values():
+            endpoints |= kind.endpoints(parts)
+        yield endpoints
+    finally:
+        for task in work:
+            task.cancel()
+        await asyncio.wait(work)
+        await database.close()
+
+
+def _on_job(wake: asyncio.Event) -> Callable[[Msg], Awaitable[None]]:
+    async def handle(msg: Msg) -> None:
+        event = msgspec.json.decode(msg.data, type=HiveEvent)
+        if isinstance(event.body, JobChanged) and event.body.job.state.ended:
+            wake.set()
+
+    return handle
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def main() -> None:
+    """Run the service until it is asked to stop."""
+    identity = Identity("approvals", version("hive-approvals"), "Changes that wait for an operator")
+    sys.exit(run_service(identity, setup, os.environ))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,12 @@
+"""All kinds of changes there are."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from hivecommon.contracts.approvals import ApprovalKind
+
+from hive_approvals.kinds.destroy import DESTROY
+from hive_approvals.kinds.kind import Kind
+from hive_approvals.kinds.spawn import SPAWN
+
+KINDS: Final[Mapping[ApprovalKind, Kind]] = {kind.name: kind for kind in (SPAWN, DESTROY)}

@@ -1,0 +1,46 @@
+"""What this service asks of lifecycle, which may be away at any moment."""
+
+from collections.abc import Collection
+from typing import Final
+
+from hivecommon.bus import Bus
+from hivecommon.contracts.base import Request
+from hivecommon.contracts.jobs import Job, JobAccepted, JobId
+from hivecommon.contracts.lifecycle import ApprovalJob, CheckName, FindStateDirs
+from hivecommon.errors import Unavailable
+
+# A caller waits for these, and every answer is to come within a second.
+_SHORT_S: Final = 0.7
+_EXECUTE_S: Final = 5.0
+
+
+class Lifecycle:
+    """lifecycle, as seen from here."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    async def check_spawn(self, agent: str) -> None:
+        """Raise what a spawn of `agent` would be refused with; nothing while lifecycle is away.
+
+        A wish must not be lost over a restart; the spawn itself is checked again.
+        """
+        try:
+            await self._bus.request(CheckName(agent=agent), timeout_s=_SHORT_S)
+        except Unavailable:
+            return
+
+    async def state_dirs(self, agents: Collection[str]) -> frozenset[str]:
+        """Return which of `agents` have a state directory; raise `Unavailable`."""
+        asked = FindStateDirs(agents=sorted(set(agents)))
+        answer = await self._bus.request(asked, timeout_s=_SHORT_S)
+        return frozenset(answer.present)
+
+    async def execute(self, command: Request[JobAccepted]) -> JobId:
+        """Have `command` carried out; return the job, an earlier one if it was asked before."""
+        return (await self._bus.request(command, timeout_s=_EXECUTE_S)).job
+
+    async def job(self, approval: int) -> Job:
+        """Return the job of an approval; raise `unknown_job` when there is none."""
+        answer = await self._bus.request(ApprovalJob(approval=approval), timeout_s=_EXECUTE_S)
+        return answer.job

@@ -1,0 +1,92 @@
+"""What operators and requesters can do with approvals of any kind."""
+
+from hivecommon.callers import CallerKind
+from hivecommon.contracts.approvals import (
+    ApprovalReply,
+    ApprovalsReply,
+    Approve,
+    CancelApproval,
+    CancelOwnApproval,
+    Deny,
+    GetApproval,
+    ListApprovals,
+)
+from hivecommon.service import Call
+
+from hive_approvals import errors
+from hive_approvals.kinds.kind import Endpoints
+from hive_approvals.policy import Event, check_reason
+from hive_approvals.rows import Query
+from hive_approvals.store import ApprovalStore, Decision
+from hive_approvals.sweeper import Sweeper
+
+
+class Desk:
+    """Answers the verbs that all kinds share."""
+
+    def __init__(self, store: ApprovalStore, sweeper: Sweeper) -> None:
+        self._store = store
+        self._sweeper = sweeper
+
+    def endpoints(self) -> Endpoints:
+        """Return what is answered by what."""
+        return {
+            ListApprovals: self.list,
+            GetApproval: self.get,
+            Approve: self.approve,
+            Deny: self.deny,
+            CancelApproval: self.cancel,
+            CancelOwnApproval: self.cancel_own,
+        }
+
+    async def list(self, _call: Call, request: ListApprovals) -> ApprovalsReply:
+        """Sweep, then list."""
+        await self._sweeper.sweep()
+        page = await self._store.page(
+            Query(
+                limit=request.limit,
+                state=request.state,
+                agent=request.agent,
+                before=request.before,
+            )
+        )
+        return ApprovalsReply(approvals=page.approvals, pending=page.pending, more=page.more)
+
+    async def get(self, _call: Call, request: GetApproval) -> ApprovalReply:
+        """Show one approval."""
+        return ApprovalReply(approval=await self._store.get(request.id))
+
+    async def approve(self, call: Call, request: Approve) -> ApprovalReply:
+        """Approve what was shown; the executor goes on from there."""
+        decision = Decision(
+            Event.APPROVE, by=_operator(call), request_id=call.request_id, digest=request.digest
+        )
+        return ApprovalReply(approval=await self._store.decide(request.id, decision))
+
+    async def deny(self, call: Call, request: Deny) -> ApprovalReply:
+        """Deny; the reason goes to whoever asked."""
+        decision = Decision(
+            Event.DENY,
+            by=_operator(call),
+            request_id=call.request_id,
+            reason=check_reason(request.reason),
+        )
+        return ApprovalReply(approval=await self._store.decide(request.id, decision))
+
+    async def cancel(self, call: Call, request: CancelApproval) -> ApprovalReply:
+        """Take any pending request back."""
+        decision = Decision(Event.CANCEL, by=_operator(call), request_id=call.request_id)
+        return ApprovalReply(approval=await self._store.decide(request.id, decision))
+
+    async def cancel_own(self, call: Call, request: CancelOwnApproval) -> ApprovalReply:
+        """Take back what the caller asked for."""
+        decision = Decision(
+            Event.CANCEL, by=str(call.caller), request_id=call.request_id, own_only=True
+        )
+        return ApprovalReply(approval=await self._store.decide(request.id, decision))
+
+
+def _operator(call: Call) -> str:
+    if call.caller.kind is not CallerKind.OPERATOR:
+        raise errors.operators_only(str(call.caller))
+    return str(call.caller)

@@ -1,0 +1,145 @@
+"""An agent's directories and files on the host: made, checked, moved, removed; links are never followed."""
+
+import shutil
+import stat
+from pathlib import Path
+
+import msgspec
+from hivecommon.broker import agent_key
+from hivecommon.contracts.harness import HarnessConfig
+from hivecommon.environment import HiveEnvironment
+from hivecommon.errors import HiveError
+from hivecommon.files import write_atomically
+from hivecommon.home import HiveHome, make_private
+from hivecommon.names import AgentName, agent_port
+
+from hive_lifecycle.agents import Agent
+
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound
+
+
+def make_directories(hive: HiveEnvironment, name: AgentName) -> bool:
+    """Make what is missing of an agent's directories; return whether anything was.
+
+    Raises `unsafe_dir` when a link or a file stands in the place of one.
+    """
+    wanted = [
+        hive.home.agents, hive.home.agent(name), hive.home.state(name), hive.home.claude(name),
+        hive.home.config(name), hive.run.root, hive.run.root / "agents", hive.run.agent(name),
+    ]  # fmt: skip
+    missing = [directory for directory in wanted if not directory.exists()]
+    for directory in wanted:
+        make_private(directory)
+    return bool(missing)
+
+
+def has_state(home: HiveHome, name: AgentName) -> bool:
+    """Whether the agent's state directory is there, as a directory and not as a link to one."""
+    return all(_is_directory(path) for path in (home.agents, home.agent(name), home.state(name)))
+
+
+def write_bus_key(hive: HiveEnvironment, name: AgentName) -> bool:
+    """Copy the agent's seed to where its harness reads it; return whether that changed anything."""
+    seed = agent_key(hive.home, name).read_bytes()
+    return write_atomically(hive.run.agent(name) / "bus.nk", seed, mode=0o600)
+
+
+def write_harness_config(
+    hive: HiveEnvironment, agent: Agent, *, runtime: str, sandboxed: bool
+) -> bool:
+    """Write `harness.json`; return whether that changed anything."""
+    host = hive.dashboard_host
+    config = HarnessConfig(
+        agent=agent.name,
+        manager=agent.manager,
+        bus_url=hive.bus.url,
+        port=agent_port(agent.name),
+        host=host,
+        runtime=runtime,
+        sandboxed=sandboxed,
+        paused=agent.paused,
+        persona=agent.settings.persona,
+        model=agent.settings.model or "",
+        recipients=agent.settings.recipients,
+        operator_hosts=[] if host in _LOOPBACK | _ANY else [host],
+    )
+    file = hive.run.agent(agent.name) / "harness.json"
+    return write_atomically(file, msgspec.json.encode(config), mode=0o600)
+
+
+def remove_run_directory(hive: HiveEnvironment, name: AgentName) -> bool:
+    """Remove the agent's runtime directory, its copy of the key with it."""
+    return _remove_tree(hive.run.agent(name))
+
+
+def purge(home: HiveHome, name: AgentName) -> bool:
+    """Remove login, notes, history and config of an agent; return whether there was anything."""
+    return any([_remove_tree(home.agent(name)), _remove_tree(home.applied(name))])
+
+
+def move(home: HiveHome, old: AgentName, new: AgentName) -> bool:
+    """Give the directories of `old` to `new`; return whether anything moved.
+
+    May be repeated. Raises `kept_state` when `new` has directories of its own already.
+    """
+    moved = False
+    for source, target in (
+        (home.agent(old), home.agent(new)),
+        (home.applied(old), home.applied(new)),
+    ):
+        if not _exists(source):
+            continue
+        if not _is_directory(source):
+            raise _unsafe(source)
+        if _exists(target):
+            raise HiveError(
+                f"{target} is there already",
+                code="kept_state",
+                hint=f"it is what a destroyed agent left: `hive destroy --purge {new}` removes it",
+            )
+        source.rename(target)
+        moved = True
+    return moved
+
+
+def _remove_tree(directory: Path) -> bool:
+    if not _exists(directory):
+        return False
+    if not _is_directory(directory):
+        raise _unsafe(directory)
+    _make_removable(directory)
+    # rmtree works with descriptors here (`rmtree.avoids_symlink_attacks`) and unlinks links as such.
+    shutil.rmtree(directory)
+    return True
+
+
+def _make_removable(directory: Path) -> None:
+    """Give the owner back the rights on directories: an agent's Go modules, say, are read-only."""
+    directory.chmod(0o700)
+    for child in directory.iterdir():
+        if _is_directory(child):
+            _make_removable(child)
+
+
+def _unsafe(path: Path) -> HiveError:
+    return HiveError(
+        f"{path} is a link or a file where a directory of ours should be",
+        code="unsafe_dir",
+        hint="look at what it is, remove it by hand, and try again",
+    )
+
+
+def _exists(path: Path) -> bool:
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _is_directory(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except OSError:
+        return False

@@ -1,0 +1,90 @@
+"""What an agent is to lifecycle, and which names and ports are free."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from hivecommon.contracts.lifecycle import AgentSettings
+from hivecommon.errors import HiveError
+from hivecommon.names import MANAGER, AgentName, agent_port
+
+from hive_lifecycle.errors import agent_exists
+
+_STEADY_S = 60.0
+_FIRST_DELAY_S = 1.0
+
+
+class Wanted(StrEnum):
+    """What was last asked for."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agent:
+    """A living agent, as it was asked for."""
+
+    name: AgentName
+    settings: AgentSettings = field(default_factory=AgentSettings)
+    wanted: Wanted = Wanted.RUNNING
+    paused: bool = False
+    origin: str = ""
+    """The job that made it."""
+    created_at: datetime
+    crashed_at: datetime | None = None
+    """The last end that nobody asked for."""
+    restarts: int = 0
+    """Restarts after crashes since the last start that was asked for."""
+
+    @property
+    def manager(self) -> bool:
+        """Whether it may act on others."""
+        return self.name == MANAGER
+
+
+def check_free(name: AgentName, taken: Iterable[AgentName], ports: Mapping[int, str]) -> None:
+    """Refuse a name that cannot be given to a new agent.
+
+    `taken` are the agents that are there or are being made, `ports` the ports that the hive itself
+    uses, with what for. Raises `agent_exists` or `port_taken`.
+    """
+    port = agent_port(name)
+    for other in taken:
+        if other == name:
+            raise agent_exists(name)
+        if agent_port(other) == port:
+            raise HiveError(
+                f"{name!r} and {other!r} would both have port {port}",
+                code="port_taken",
+                hint=f"ports follow from names: spawn it under another name, or `hive rename {other} NEW`",
+            )
+    if port in ports:
+        raise HiveError(
+            f"{name!r} would have port {port}, which is {ports[port]}",
+            code="port_taken",
+            hint="ports follow from names: choose another name, or move that port",
+        )
+
+
+def check_recipients(name: AgentName, settings: AgentSettings, known: Iterable[str]) -> None:
+    """Refuse recipients that are no agents' names, so that none slips into a permission."""
+    allowed = {*known, name}
+    for recipient in settings.recipients or ():
+        if recipient not in allowed:
+            raise HiveError(
+                f"the recipient {recipient!r} is no agent",
+                code="unknown_recipient",
+                hint="spawn it first, or leave `recipients` out to allow everybody",
+            )
+
+
+def restart_delay_s(restarts: int, ran_s: float, maximum_s: float) -> float:
+    """Return how long to wait before starting a crashed agent again.
+
+    1, 2, 4 … seconds up to `maximum_s`; one that had run steadily for a minute begins anew.
+    """
+    if ran_s >= _STEADY_S:
+        return _FIRST_DELAY_S
+    return float(min(_FIRST_DELAY_S * 2.0 ** min(restarts, 30), maximum_s))
