@@ -1,7 +1,6 @@
 """The stand-ins of a NixOS host have the faults of the real programs, one test each."""
 
 # The stand-ins are run as an operator runs the real programs.
-# ruff: noqa: S603, S607, TID251
 
 import asyncio
 import contextlib

@@ -1,7 +1,6 @@
 """EnvironmentFile= as systemd reads it, and an unquoted expansion as the real bash does it."""
 
 # A stand-in for a program of the host: starting processes is what it does.
-# ruff: noqa: S603, TID251
 
 import subprocess
 from pathlib import Path

@@ -4,7 +4,7 @@ It runs as `python -m hivetesting.nixos.guest`, or with an argument as switch-to
 """
 
 # Process 1 of a guest: single-threaded, starts what it is told to.
-# ruff: noqa: D102, D103, PLW1509, S603, TID251
+# ruff: noqa: D102, D103, PLW1509
 
 import contextlib
 import os

@@ -1,7 +1,6 @@
 """A stand-in NixOS host for one test: started, turned, looked at, rebooted, taken down."""
 
 # A stand-in for a program of the host: starting processes is what it does.
-# ruff: noqa: S603, TID251
 
 import asyncio
 import contextlib
@@ -32,8 +31,12 @@ sys.exit(answer["code"])
 """
 SCRIPT = """#!{python}
 import sys
-from hivetesting.nixos.nixos_container import main
+from hivetesting.nixos.{module} import main
 sys.exit(main({root!r}))
+"""
+JOURNALCTL = """#!/bin/sh
+while [ $# -gt 0 ]; do case "$1" in -u) unit=$2; shift;; esac; shift; done
+tail -n 1 "{journal}/$unit.log" 2>/dev/null
 """
 PATIENCE_S = 20.0
 
@@ -51,9 +54,10 @@ class StandInHost:
         for name in ("systemctl", "machinectl"):
             text = CLIENT.format(python=sys.executable, socket=str(self.layout.socket), name=name)
             self._install(name, text)
-        self._install(
-            "nixos-container", SCRIPT.format(python=sys.executable, root=str(self.layout.root))
-        )
+        for name, module in (("nixos-container", "nixos_container"), ("nix", "nix")):
+            values = {"python": sys.executable, "root": str(self.layout.root), "module": module}
+            self._install(name, SCRIPT.format(**values))
+        self._install("journalctl", JOURNALCTL.format(journal=self.layout.journal))
         command = [sys.executable, "-m", "hivetesting.nixos.manager", str(self.layout.root)]
         self._manager = subprocess.Popen(command, start_new_session=True)
         deadline = time.monotonic() + PATIENCE_S

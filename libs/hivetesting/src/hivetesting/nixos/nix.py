@@ -5,13 +5,14 @@ attribute, and one directory `agents/ATTRIBUTE` each. Like nix it sees only what
 """
 
 # A stand-in for a program of the host: starting processes is what it does.
-# ruff: noqa: S603, TID251
 
 import hashlib
+import io
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 
@@ -20,24 +21,33 @@ from hivetesting.nixos.layout import Layout
 THROWS = re.compile(r"throw\s+\"([^\"]*)\"")
 
 
+def main(_root: str) -> int:
+    """Run one command line: `nix flake lock DIR` is all that the hive asks of nix itself."""
+    words = sys.argv[1:]
+    if words[:2] != ["flake", "lock"]:
+        return _error(f"this stand-in does not know: nix {' '.join(words)}")
+    (Path(words[2]) / "flake.lock").write_text('{"nodes": {}, "version": 7}\n')
+    return 0
+
+
 def build(layout: Layout, flake: str, attribute: str, link: Path) -> int:
     """Build `flake#attribute` and point `link` at it; non-zero and words on stderr if it fails."""
     layout.pass_gate("build", attribute)
     knobs = layout.knobs()
     time.sleep(knobs.build_s)
-    tree = Path(flake.removeprefix("path:").removeprefix("git+file://"))
-    tracked = _tracked(tree)
-    if "flake.nix" not in tracked:
-        return _error(f"path '{tree}' does not contain a 'flake.nix' that git knows")
+    tree, _, revision = flake.removeprefix("git+file://").partition("?rev=")
     prefix = f"agents/{attribute}/"
-    sources = {name: (tree / name).read_bytes() for name in tracked if name.startswith(prefix)}
-    flake_text = (tree / "flake.nix").read_bytes()
+    found = _committed(tree, revision) if revision else _tracked(Path(tree))
+    flake_text = found.get("flake.nix")
+    if flake_text is None:
+        return _error(f"path '{tree}' does not contain a 'flake.nix' that git knows")
+    sources = {name: content for name, content in found.items() if name.startswith(prefix)}
     if not sources or f'"{attribute}"'.encode() not in flake_text:
         return _error(f"flake '{tree}' does not provide 'nixosConfigurations.\"{attribute}\"'")
     for name, content in sources.items():
         thrown = THROWS.search(content.decode(errors="replace"))
         if thrown:
-            return _error(f"{thrown[1]}\n       at {tree / name}")
+            return _error(f"{thrown[1]}\n       at {tree}/{name}")
     if attribute in knobs.failing_builds:
         return _error(f"builder for '/nix/store/x-{attribute}.drv' failed with exit code 2")
     system = _store_system(layout, attribute, prefix, sources, flake_text)
@@ -48,9 +58,11 @@ def build(layout: Layout, flake: str, attribute: str, link: Path) -> int:
 
 
 def set_profile(layout: Layout, name: str, system: Path) -> None:
-    """Make `system` the newest generation of a container's profile."""
+    """Make `system` the newest generation of a container's profile; the same one makes none."""
     profile = layout.profiles / name
     profile.mkdir(parents=True, exist_ok=True)
+    if (profile / "system").exists() and (profile / "system").resolve() == system:
+        return
     number = 1 + len(list(profile.glob("system-*-link")))
     generation = profile / f"system-{number}-link"
     generation.symlink_to(system)
@@ -59,10 +71,20 @@ def set_profile(layout: Layout, name: str, system: Path) -> None:
     temporary.replace(profile / "system")
 
 
-def _tracked(tree: Path) -> list[str]:
-    command = ["git", "-C", str(tree), "ls-files", "-z"]
-    done = subprocess.run(command, check=False, stdout=subprocess.PIPE)
-    return [name for name in done.stdout.decode().split("\0") if name and (tree / name).is_file()]
+def _tracked(tree: Path) -> dict[str, bytes]:
+    names = _git(str(tree), "ls-files", "-z").decode().split("\0")
+    return {name: (tree / name).read_bytes() for name in names if name and (tree / name).is_file()}
+
+
+def _committed(tree: str, revision: str) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(_git(tree, "archive", revision))) as archive:
+        files = {member.name: archive.extractfile(member) for member in archive}
+        return {name: file.read() for name, file in files.items() if file is not None}
+
+
+def _git(tree: str, *argv: str) -> bytes:
+    command = ["git", "-C", tree, *argv]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
 
 
 def _store_system(

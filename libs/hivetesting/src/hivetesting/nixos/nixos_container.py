@@ -1,7 +1,7 @@
 """Stand-in for nixos-container: the verbs of the Perl script, its order of steps and its faults."""
 
 # One branch a verb and the quotation marks of the original; starts programs on purpose.
-# ruff: noqa: C901, D102, PLR0911, PLR0912, RET503, RUF001, S603, TID251, T201
+# ruff: noqa: C901, D102, PLR0911, PLR0912, RET503, T201
 
 import contextlib
 import errno

@@ -4,7 +4,7 @@ Run by the manager as `python -m hivetesting.nixos.nspawn ROOT NAME NOTIFY_FD`.
 """
 
 # A stand-in for a program of the host: starting processes is what it does.
-# ruff: noqa: D103, RET503, S603, TID251
+# ruff: noqa: D103, RET503
 
 import contextlib
 import json

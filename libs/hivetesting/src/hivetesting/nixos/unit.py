@@ -1,7 +1,7 @@
 """One container@ unit as systemd keeps it: its states, its restarts, its start limit."""
 
 # A stand-in for a program of the host: starting processes is what it does.
-# ruff: noqa: D102, TID251
+# ruff: noqa: D102
 
 import asyncio
 import contextlib
@@ -28,7 +28,7 @@ RESTART_CODE = 133  # RestartForceExitStatus= of container@
 type_seconds = {"": 1.0, "s": 1.0, "sec": 1.0, "ms": 0.001, "min": 60.0, "m": 60.0, "h": 3600.0}
 
 
-class JobFailed(Exception):  # noqa: N818 - systemctl's own word
+class JobFailed(Exception):
     """What systemctl prints when a job did not do what was asked."""
 
 
@@ -54,6 +54,7 @@ class Unit:
     main_status: int = 0
     n_restarts: int = 0
     invocation: str = ""
+    changed_us: int = 0
     process: asyncio.subprocess.Process | None = None
     properties: dict[str, str] = field(default_factory=dict)
     _starts: deque[float] = field(default_factory=lambda: deque(maxlen=START_LIMIT))
@@ -146,6 +147,7 @@ class Unit:
             "InvocationID": self.invocation,
             "MainPID": str(self.process.pid if self.process else 0),
             "ExecMainStatus": str(self.main_status),
+            "StateChangeTimestampMonotonic": str(self.changed_us),
         } | self.properties
 
     def load_properties(self) -> None:
@@ -257,6 +259,7 @@ class Unit:
 
     async def _set(self, active: str, sub: str) -> None:
         self.active, self.sub = active, sub
+        self.changed_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         async with self._changed:
             self._changed.notify_all()
 
