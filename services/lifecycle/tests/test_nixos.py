@@ -128,7 +128,7 @@ def bench(host: StandInHost) -> Bench:
 
 async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(30):
-        while not await holds():  # noqa: ASYNC110 - it is in another process
+        while not await holds():
             await asyncio.sleep(0.02)
 
 

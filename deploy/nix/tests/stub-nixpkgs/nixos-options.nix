@@ -62,6 +62,7 @@ in
     nixpkgs = {
       overlays = option (types.listOf types.anything) [ ];
       config = free;
+      hostPlatform = option types.str "x86_64-linux";
     };
     system = {
       stateVersion = option types.str "25.11";

@@ -7,14 +7,13 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import msgspec
-import structlog
 from hivecommon.command import Run
 from hivecommon.environment import HiveEnvironment
 from hivecommon.errors import HiveError
 from hivecommon.files import write_atomically
 from hivecommon.home import make_private
 from hivecommon.names import MANAGER, AgentName, container_name
+from msgspec.structs import replace
 
 from hive_lifecycle import units
 from hive_lifecycle.config_tree import config_tree
@@ -34,7 +33,6 @@ from hive_lifecycle.nspawn_conf import (
 )
 from hive_lifecycle.runtime import AgentSpec, Observation, Report
 
-_log = structlog.get_logger()
 _DROPIN = "50-hyperhive.conf"
 
 
@@ -100,7 +98,8 @@ class NixosRuntime:
             base=self._meta.base(), tree=await self._meta.tree(name), revision=agent.revision,
             limits=limits, started=deployed.started, conf=deployed.conf,
         )  # fmt: skip
-        await self._make_container(name, report)
+        if await self._make_container(name, report):
+            deployed = replace(wanted, system=str(self._containers.system(container_name(name))))
         await self._write_conf(name, report)
         await self._write_dropin(name, limits, report)
         await self._build(name, deployed, wanted, report)
@@ -122,7 +121,7 @@ class NixosRuntime:
             await self._containers.start(container)
         unit = await self._containers.show(container)
         started = {"started": unit.invocation, "conf": self._conf_hash(container)}
-        self._deployed.write(name, msgspec.structs.replace(self._deployed.read(name), **started))
+        self._deployed.write(name, replace(self._deployed.read(name), **started))
         await report(f"container {container} started")
 
     async def stop(self, name: AgentName, report: Report) -> None:
@@ -170,16 +169,18 @@ class NixosRuntime:
         for directory in (home.claude(name), home.state(name), run.agent(name)):
             make_private(directory)
 
-    async def _make_container(self, name: AgentName, report: Report) -> None:
+    async def _make_container(self, name: AgentName, report: Report) -> bool:
+        """Make the container, its system included, if there is none; return whether it was made."""
         container = container_name(name)
         if self._containers.exists(container):
             await report(f"container {container} is there", changed=False)
-            return
+            return False
         if (await self._containers.show(container)).active != "inactive":
             # Destroyed while it ran or started: it goes on without its root.
             await self._containers.stop(container)
         await self._containers.create(container, await self._meta.reference(name))
         await report(f"container {container} created")
+        return True
 
     async def _write_conf(self, name: AgentName, report: Report) -> None:
         path = self._containers.conf(container_name(name))
@@ -209,7 +210,7 @@ class NixosRuntime:
         built = self._containers.system(container)
         if built is None:
             raise HiveError(f"{container} has no system after its build", code="build_failed")
-        self._deployed.write(name, msgspec.structs.replace(wanted, system=str(built)))
+        self._deployed.write(name, replace(wanted, system=str(built)))
         await report(f"system {built.name}", changed=built != system)
 
     def _is_whole(self, container: str) -> bool:

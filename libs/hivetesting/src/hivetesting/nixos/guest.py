@@ -14,14 +14,13 @@ import sys
 import time
 from pathlib import Path
 
-import msgspec
-
-from hivetesting.nixos.layout import Knobs
+from hivetesting.nixos.layout import Knobs, read_knobs
 
 HALT = signal.SIGRTMIN + 3
 WANTED = (HALT, signal.SIGHUP, signal.SIGCHLD, signal.SIGTERM)
 PROFILE = Path("/nix/var/nix/profiles/system")
 CURRENT = Path("/run/current-system")
+KNOBS = Path("/run/knobs/knobs.json")
 GRACE_S = 5.0
 RESTART_S = 0.1
 
@@ -67,7 +66,7 @@ def main() -> int:
     if len(sys.argv) > 1:
         return switch_to_configuration(sys.argv[1])
     name = os.environ["CONTAINER"]
-    knobs = _knobs()
+    knobs = read_knobs(KNOBS)
     signal.pthread_sigmask(signal.SIG_BLOCK, WANTED)
     for number in WANTED:
         signal.signal(number, lambda *_: None)
@@ -97,7 +96,7 @@ def switch_to_configuration(action: str) -> int:
     if action != "test":
         sys.stderr.write(f"unknown action {action}\n")
         return 1
-    knobs = _knobs()
+    knobs = read_knobs(KNOBS)
     target = PROFILE.resolve()
     os.kill(1, signal.SIGHUP)
     deadline = time.monotonic() + GRACE_S
@@ -121,10 +120,6 @@ def _reap(guest: Guest) -> None:
         if found is None or (service is not None and found.si_pid == service.pid):
             return
         os.waitpid(found.si_pid, 0)
-
-
-def _knobs() -> Knobs:
-    return msgspec.json.decode(Path("/run/knobs/knobs.json").read_bytes(), type=Knobs)
 
 
 def _unblock() -> None:

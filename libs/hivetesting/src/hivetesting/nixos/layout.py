@@ -2,14 +2,14 @@
 
 import json
 import time
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-
-import msgspec
 
 UNIT_DIRECTORIES = ("etc/systemd/system", "run/systemd/system")
 
 
-class Knobs(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+@dataclass(kw_only=True)
+class Knobs:
     """How this host behaves; a name in a list is a container's."""
 
     build_s: float = 0.0
@@ -18,14 +18,12 @@ class Knobs(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     mixup_s: float = 0.05  # between `nix build -o .tmp` and the reading of that link
     start_timeout_s: float = 60.0
     stop_timeout_s: float = 90.0
-    failing_builds: list[str] = msgspec.field(default_factory=list)
-    failing_boots: list[str] = msgspec.field(default_factory=list)
-    failing_units: list[str] = msgspec.field(default_factory=list)
-    harness: list[str] = msgspec.field(default_factory=list)  # what the guest's one service runs
-    harness_env: dict[str, str] = msgspec.field(default_factory=dict)
-    visible: list[str] = msgspec.field(
-        default_factory=list
-    )  # the host's paths that guests see read-only
+    failing_builds: list[str] = field(default_factory=list)
+    failing_boots: list[str] = field(default_factory=list)
+    failing_units: list[str] = field(default_factory=list)
+    harness: list[str] = field(default_factory=list)  # what the guest's one service runs
+    harness_env: dict[str, str] = field(default_factory=dict)
+    visible: list[str] = field(default_factory=list)  # the host's paths that guests see read-only
 
 
 class Layout:
@@ -57,18 +55,16 @@ class Layout:
     def knobs(self) -> Knobs:
         """Read the knobs as they stand now."""
         try:
-            return msgspec.json.decode(self.knobs_file.read_bytes(), type=Knobs)
+            return read_knobs(self.knobs_file)
         except FileNotFoundError:
             return Knobs()
 
     def turn(self, **knobs: object) -> None:
-        """Set some knobs and leave the others."""
-        now = json.loads(msgspec.json.encode(self.knobs()))
-        path = self.knobs_file
-        wanted = msgspec.convert(now | knobs, Knobs)
-        temporary = path.with_suffix(".tmp")
-        temporary.write_bytes(msgspec.json.encode(wanted))
-        temporary.replace(path)
+        """Set some knobs and leave the others; TypeError for one that is not there."""
+        wanted = Knobs(**asdict(self.knobs()) | knobs)
+        temporary = self.knobs_file.with_suffix(".tmp")
+        temporary.write_text(json.dumps(asdict(wanted)))
+        temporary.replace(self.knobs_file)
 
     def pass_gate(self, step: str, name: str) -> None:
         """Stop here for as long as a test keeps the gate of this step shut."""
@@ -78,3 +74,8 @@ class Layout:
         (self.gates / f"{step}.{name}.reached").touch()
         while gate.exists():
             time.sleep(0.01)  # this is a program of its own, and the gate is a file
+
+
+def read_knobs(file: Path) -> Knobs:
+    """Read the knobs from their file, where a guest sees it too."""
+    return Knobs(**json.loads(file.read_text()))

@@ -12,7 +12,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tarfile
 import time
 from pathlib import Path
 
@@ -77,6 +76,8 @@ def _tracked(tree: Path) -> dict[str, bytes]:
 
 
 def _committed(tree: str, revision: str) -> dict[str, bytes]:
+    import tarfile  # noqa: PLC0415 - slow to import, and few commands need it
+
     with tarfile.open(fileobj=io.BytesIO(_git(tree, "archive", revision))) as archive:
         files = {member.name: archive.extractfile(member) for member in archive}
         return {name: file.read() for name, file in files.items() if file is not None}

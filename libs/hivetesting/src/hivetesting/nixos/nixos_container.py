@@ -6,6 +6,7 @@
 import contextlib
 import errno
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -16,8 +17,6 @@ import sys
 import time
 from pathlib import Path
 from typing import NoReturn
-
-import msgspec
 
 from hivetesting.nixos.layout import Layout
 from hivetesting.nixos.nix import build, set_profile
@@ -166,9 +165,9 @@ class NixosContainer:
     def _client(self, *argv: str) -> tuple[int, str]:
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(self.layout.socket))
-            client.sendall(msgspec.json.encode(argv) + b"\n")
+            client.sendall(json.dumps(argv).encode() + b"\n")
             with client.makefile("rb") as reader:
-                answer = msgspec.json.decode(reader.read())
+                answer = json.loads(reader.read())
         sys.stderr.write(answer["err"])
         return answer["code"], answer["out"]
 
