@@ -165,7 +165,8 @@ async def test_the_statistics_count_the_time_and_errors_of_handlers(operator: Bu
     stats = json.loads((await operator.client.request("$SRV.STATS.lifecycle", b"", timeout=2)).data)
     endpoint = next(e for e in stats["endpoints"] if e["subject"] == "hive.break")
     assert endpoint["num_errors"] == 1
-    assert endpoint["processing_time"] > 0
+    assert endpoint["average_processing_time"] > 0
+    assert endpoint["average_processing_time"] <= endpoint["processing_time"]
 
 
 async def test_nobody_there_is_an_error_that_names_the_subject(

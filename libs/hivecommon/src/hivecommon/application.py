@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import nats.errors
@@ -47,6 +47,8 @@ class Context:
     bus: Bus
     group: asyncio.TaskGroup
     """Background work goes here; it is cancelled once the last request is answered."""
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the service is asked to end: a request that waits for something answers at once."""
 
 
 Endpoints = Mapping[type[Request[Any]], Handler[Any]]
@@ -64,7 +66,7 @@ def run_service(identity: Identity, setup: Setup, environ: Mapping[str, str]) ->
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(bus_log.publish_to(bus))
-                await _serve(identity, setup, Context(environment, environ, bus, group), stop)
+                await _serve(identity, setup, Context(environment, environ, bus, group, stop), stop)
                 _cancel_the_rest()
         except* _Leave:
             pass

@@ -165,6 +165,9 @@ class Service:
             endpoint._num_errors += 1  # noqa: SLF001 - as above
             endpoint._last_error = f"{reply.error.code}: {reply.error.message}"  # type: ignore[assignment] # noqa: SLF001
         endpoint._processing_time += time.perf_counter_ns() - started_ns  # noqa: SLF001
+        endpoint._average_processing_time = (  # noqa: SLF001
+            endpoint._processing_time // max(1, endpoint._num_requests)  # noqa: SLF001
+        )
         await _answer(request, reply)
 
     async def _answer_of(

@@ -1,11 +1,12 @@
 """An agent's directories and files on the host: made, checked, moved, removed; links are never followed."""
 
-import shutil
 import stat
 from pathlib import Path
+from typing import Final
 
 import msgspec
 from hivecommon.broker import agent_key
+from hivecommon.command import Run
 from hivecommon.contracts.harness import HarnessConfig
 from hivecommon.environment import HiveEnvironment
 from hivecommon.errors import HiveError
@@ -15,6 +16,7 @@ from hivecommon.names import AgentName, agent_port
 
 from hive_lifecycle.agents import Agent
 
+_REMOVAL_S: Final = 300.0
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound
 
@@ -68,14 +70,15 @@ def write_harness_config(
     return write_atomically(file, msgspec.json.encode(config), mode=0o600)
 
 
-def remove_run_directory(hive: HiveEnvironment, name: AgentName) -> bool:
+async def remove_run_directory(hive: HiveEnvironment, name: AgentName, run: Run) -> bool:
     """Remove the agent's runtime directory, its copy of the key with it."""
-    return _remove_tree(hive.run.agent(name))
+    return await _remove_tree(hive.run.agent(name), run)
 
 
-def purge(home: HiveHome, name: AgentName) -> bool:
+async def purge(home: HiveHome, name: AgentName, run: Run) -> bool:
     """Remove login, notes, history and config of an agent; return whether there was anything."""
-    return any([_remove_tree(home.agent(name)), _remove_tree(home.applied(name))])
+    removed = [await _remove_tree(tree, run) for tree in (home.agent(name), home.applied(name))]
+    return any(removed)
 
 
 def move(home: HiveHome, old: AgentName, new: AgentName) -> bool:
@@ -103,23 +106,17 @@ def move(home: HiveHome, old: AgentName, new: AgentName) -> bool:
     return moved
 
 
-def _remove_tree(directory: Path) -> bool:
+async def _remove_tree(directory: Path, run: Run) -> bool:
     if not _exists(directory):
         return False
     if not _is_directory(directory):
         raise _unsafe(directory)
-    _make_removable(directory)
-    # rmtree works with descriptors here (`rmtree.avoids_symlink_attacks`) and unlinks links as such.
-    shutil.rmtree(directory)
+    # An agent's Go modules, say, are read-only directories. Neither program follows links, and
+    # both go deeper than Python's recursion does.
+    await run(["chmod", "-R", "u+rwX", "--", str(directory)], timeout_s=_REMOVAL_S)
+    removal = ["rm", "-rf", "--one-file-system", "--", str(directory)]
+    (await run(removal, timeout_s=_REMOVAL_S)).check()
     return True
-
-
-def _make_removable(directory: Path) -> None:
-    """Give the owner back the rights on directories: an agent's Go modules, say, are read-only."""
-    directory.chmod(0o700)
-    for child in directory.iterdir():
-        if _is_directory(child):
-            _make_removable(child)
 
 
 def _unsafe(path: Path) -> HiveError:

@@ -80,11 +80,11 @@ def check_recipients(name: AgentName, settings: AgentSettings, known: Iterable[s
             )
 
 
-def restart_delay_s(restarts: int, ran_s: float, maximum_s: float) -> float:
-    """Return how long to wait before starting a crashed agent again.
+def is_steady(ran_s: float) -> bool:
+    """Whether an agent ran long enough that its end is a new trouble, not the old one again."""
+    return ran_s >= _STEADY_S
 
-    1, 2, 4 … seconds up to `maximum_s`; one that had run steadily for a minute begins anew.
-    """
-    if ran_s >= _STEADY_S:
-        return _FIRST_DELAY_S
-    return float(min(_FIRST_DELAY_S * 2.0 ** min(restarts, 30), maximum_s))
+
+def restart_delay_s(tries: int, maximum_s: float) -> float:
+    """Return how long to wait before a failed agent is started again: 1, 2, 4 … seconds."""
+    return float(min(_FIRST_DELAY_S * 2.0 ** min(tries, 30), maximum_s))

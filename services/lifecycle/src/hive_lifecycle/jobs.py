@@ -33,6 +33,7 @@ class JobQueue:
         self, store: Store, work: Work, announce: Announce, clock: Callable[[], datetime],
         group: asyncio.TaskGroup,
     ) -> None:  # fmt: skip
+        self._closing = False
         self._store = store
         self._work = work
         self._announce = announce
@@ -52,6 +53,10 @@ class JobQueue:
         if stored is not None:
             self._store.add_key(key, stored.job.id)
         return stored.job if stored else None
+
+    def remember(self, key: str, job: Job) -> None:
+        """Let a command be answered with this job from now on."""
+        self._store.add_key(key, job.id)
 
     async def submit(
         self, key: str, order: Order, *, requested_by: str, approval: int | None = None
@@ -90,7 +95,7 @@ class JobQueue:
 
     async def wait(self, job: str, timeout_s: float) -> Job:
         """Return the job once it has ended, or as it is after `timeout_s`; `unknown_job`."""
-        if not (found := self.get(job)).state.ended:
+        if not (found := self.get(job)).state.ended and not self._closing:
             try:
                 async with asyncio.timeout(timeout_s):
                     await self._ended[job].wait()
@@ -98,6 +103,12 @@ class JobQueue:
                 pass
             found = self.get(job)
         return found
+
+    def release(self) -> None:
+        """Let all who wait for a job have it as it is: lifecycle ends."""
+        self._closing = True
+        for ended in self._ended.values():
+            ended.set()
 
     def get(self, job: str) -> Job:
         """Return a job; raise `unknown_job`."""
@@ -134,6 +145,10 @@ class JobQueue:
         with structlog.contextvars.bound_contextvars(job=job.id, agent=job.agent, verb=job.verb):
             try:
                 await self._work(job.id, order, progress.report)
+            except asyncio.CancelledError:
+                # lifecycle ends in good order: the job stays as it is and is resumed.
+                self._store.uncount_attempt(job.id)
+                raise
             except HiveError as failure:
                 _log.warning("job_failed", code=failure.code, reason=failure.message)
                 error = ErrorDetail(code=failure.code, message=failure.message, hint=failure.hint)
@@ -144,7 +159,6 @@ class JobQueue:
                     message="something went wrong inside lifecycle",
                     hint="see `hive logs lifecycle --level error`",
                 )
-            # A cancellation means that lifecycle ends: the job stays as it is and is resumed.
             await self._end(progress.job, JobState.FAILED if error else JobState.DONE, error)
 
     async def _end(self, job: Job, state: JobState, error: ErrorDetail | None) -> Job:

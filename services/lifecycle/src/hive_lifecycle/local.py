@@ -73,6 +73,7 @@ class LocalRuntime:
             since=record.since,
             sandboxed=record.sandboxed if harness else isolation.sandboxed,
             pid=harness.pid if harness else None,
+            started_at=record.started_at,
             note=record.note or isolation.reason,
         )
 
@@ -159,8 +160,9 @@ class LocalRuntime:
             os.close(descriptor)
         self._children[name] = child
         harness, first = await self._find_harness(name, child, isolation)
+        now = self._clock()
         return msgspec.structs.replace(
-            record, phase=Phase.RUNNING, since=self._clock(),
+            record, phase=Phase.RUNNING, since=now, started_at=now,
             launcher=process.identify(child.pid), harness=harness, first=first,
         )  # fmt: skip
 

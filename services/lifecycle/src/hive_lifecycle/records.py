@@ -37,6 +37,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     harness: ProcessId | None = None
     first: ProcessId | None = None
     """The first process of the sandbox's pid namespace: with it, all others go."""
+    started_at: datetime | None = None
     note: str = ""
 
 

@@ -31,6 +31,8 @@ class Observation:
     """How the agent runs, or how it would if it were started now."""
     pid: int | None = None
     """The harness itself, or the container's first process, in the host's numbering."""
+    started_at: datetime | None = None
+    """When it last came up, also of one that has ended since; None when the runtime cannot tell."""
     note: str = ""
     """Why it is so, e.g. the exit status of a harness that died, or why there is no sandbox."""
     deployed: str = ""

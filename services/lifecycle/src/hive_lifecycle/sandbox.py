@@ -67,8 +67,10 @@ def bwrap_argv(
     argv += ["--ro-bind", str(agent.group), "/etc/group"]
     for path in host.hidden:
         argv += ["--tmpfs", str(path)]
-    for source, place in ((agent.state, STATE), (agent.claude, CLAUDE), (agent.run, RUN)):
+    for source, place in ((agent.state, STATE), (agent.claude, CLAUDE)):
         argv += ["--bind", str(source), str(place)]
+    # lifecycle reads what lies there: an agent that could write would answer it with a FIFO.
+    argv += ["--ro-bind", str(agent.run), str(RUN)]
     return [*argv, "--chdir", str(STATE), "--", *command]
 
 

@@ -164,7 +164,9 @@ class Store:
     def rename(self, old: AgentName, new: AgentName) -> None:
         """Give a living agent another name, also where others list it as recipient."""
         with self._transaction():
-            self._db.execute("DELETE FROM agents WHERE name = ? AND purged", (new,))
+            self._db.execute(
+                "DELETE FROM agents WHERE name = ? AND destroyed_at IS NOT NULL", (new,)
+            )
             self._db.execute(
                 "UPDATE agents SET name = ? WHERE name = ? AND destroyed_at IS NULL", (new, old)
             )
@@ -221,6 +223,11 @@ class Store:
         with self._transaction():
             self._db.execute("UPDATE jobs SET attempts = attempts + 1 WHERE id = ?", (job,))
         return int(self._db.execute("SELECT attempts FROM jobs WHERE id = ?", (job,)).fetchone()[0])
+
+    def uncount_attempt(self, job: str) -> None:
+        """Take an attempt back: it was not the job's fault that it was not finished."""
+        with self._transaction():
+            self._db.execute("UPDATE jobs SET attempts = attempts - 1 WHERE id = ?", (job,))
 
     def find_job(self, job: str) -> StoredJob | None:
         """Return a job by its id."""

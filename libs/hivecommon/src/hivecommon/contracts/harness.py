@@ -52,6 +52,12 @@ class SetPaused(Request[Done], frozen=True, kw_only=True):
     paused: bool
 
 
+class RetryNow(Request[Done], frozen=True, kw_only=True):
+    """Try again at once what waits for a limit to reset, a login or a repair."""
+
+    subject: ClassVar[str] = "agent.{agent}.retry_now"
+
+
 class UiTicket(Request[Ticket], frozen=True, kw_only=True):
     """A link to the agent's own page."""
 

@@ -1,0 +1,139 @@
+"""A scripted lifecycle: answers what approvals asks of the real one, as the contracts promise it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from hivecommon.broker import operators_directory
+from hivecommon.bus import Bus
+from hivecommon.callers import OperatorDirectory
+from hivecommon.contracts.base import ErrorDetail, Request
+from hivecommon.contracts.events import JobChanged
+from hivecommon.contracts.jobs import Job, JobAccepted, JobReply, JobState
+from hivecommon.contracts.lifecycle import (
+    ApprovalJob,
+    CheckName,
+    Done,
+    ExecuteDestroy,
+    ExecuteSpawn,
+    FindStateDirs,
+    StateDirs,
+)
+from hivecommon.errors import HiveError
+from hivecommon.service import Call, Handler, Service
+
+from hivetesting.broker import Broker
+
+
+@dataclass
+class JobBook:
+    """What lifecycle keeps on disk: it survives the end of a `ScriptedLifecycle`."""
+
+    jobs: dict[int, Job] = field(default_factory=dict)
+    """By approval, as the approval's number is the job's key."""
+    carried_out: Counter[int] = field(default_factory=Counter)
+    """How often each approval's change was really made: 1 is right."""
+    state_dirs: set[str] = field(default_factory=set)
+
+
+class ScriptedLifecycle:
+    """Takes jobs and ends them when the test says so, or at once."""
+
+    def __init__(self, bus: Bus, book: JobBook, *, finish_at_once: bool) -> None:
+        self._bus = bus
+        self._finish_at_once = finish_at_once
+        self.book = book
+        self.refusals: dict[str, HiveError] = {}
+        """What is refused, by agent."""
+        self.lose_answers = 0
+        """How many of the next jobs are begun although their asker is told `unavailable`."""
+        self.asked = asyncio.Event()
+        """Set whenever a job was asked for."""
+
+    @property
+    def endpoints(self) -> dict[type[Request[Any]], Handler[Any]]:
+        """What is answered by what."""
+        return {
+            ExecuteSpawn: self._execute,
+            ExecuteDestroy: self._execute,
+            ApprovalJob: self._job,
+            FindStateDirs: self._state_dirs,
+            CheckName: self._check,
+        }
+
+    async def finish(self, approval: int, error: ErrorDetail | None = None) -> None:
+        """End the job of `approval`, well or with an error, and say so."""
+        job = self.book.jobs[approval]
+        if job.state.ended:
+            return
+        state = JobState.DONE if error is None else JobState.FAILED
+        self.book.carried_out[approval] += error is None
+        ended = msgspec.structs.replace(job, state=state, error=error, ended_at=_now())
+        self.book.jobs[approval] = ended
+        await self._bus.publish_event("lifecycle", JobChanged(job=ended))
+
+    async def _execute(self, _call: Call, request: ExecuteSpawn | ExecuteDestroy) -> JobAccepted:
+        self.asked.set()
+        if (refusal := self.refusals.get(request.agent)) is not None:
+            raise refusal
+        verb = request.subject.rpartition(".")[2]
+        if request.approval not in self.book.jobs:
+            self.book.jobs[request.approval] = Job(
+                id=f"job-{request.approval}",
+                verb=verb,
+                agent=request.agent,
+                state=JobState.RUNNING,
+                requested_by=request.requested_by,
+                created_at=_now(),
+                approval=request.approval,
+            )
+        if self._finish_at_once:
+            await self.finish(request.approval)
+        if self.lose_answers:
+            self.lose_answers -= 1
+            raise HiveError("the answer was lost", code="unavailable")
+        job = self.book.jobs[request.approval]
+        return JobAccepted(job=job.id, state=job.state, agent=job.agent, verb=verb)
+
+    async def _job(self, _call: Call, request: ApprovalJob) -> JobReply:
+        if request.approval not in self.book.jobs:
+            raise HiveError(f"no job of approval {request.approval}", code="unknown_job")
+        return JobReply(job=self.book.jobs[request.approval])
+
+    async def _state_dirs(self, _call: Call, request: FindStateDirs) -> StateDirs:
+        return StateDirs(present=[name for name in request.agents if name in self.book.state_dirs])
+
+    async def _check(self, _call: Call, request: CheckName) -> Done:
+        if (refusal := self.refusals.get(request.agent)) is not None:
+            raise refusal
+        return Done(changed=False)
+
+
+@asynccontextmanager
+async def scripted_lifecycle(
+    broker: Broker, book: JobBook, *, finish_at_once: bool = False
+) -> AsyncIterator[ScriptedLifecycle]:
+    """Be lifecycle on the bus until the block ends."""
+    bus = await Bus.connect(broker.service_login("lifecycle"), patience_s=5)
+    try:
+        async with asyncio.TaskGroup() as group:
+            service = Service(
+                bus, group, name="lifecycle", version="0.0.1", description="scripted",
+                operators=OperatorDirectory(operators_directory(broker.home)),
+            )  # fmt: skip
+            scripted = ScriptedLifecycle(bus, book, finish_at_once=finish_at_once)
+            await service.start(scripted.endpoints)
+            await bus.client.flush()
+            yield scripted
+            await service.drain()
+    finally:
+        await bus.drain()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

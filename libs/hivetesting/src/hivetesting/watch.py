@@ -1,0 +1,63 @@
+"""What tests see on the bus: approvals as they change, and what lies in an inbox."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Self
+
+import msgspec
+from hivecommon.bus import Bus
+from hivecommon.contracts.approvals import Approval, ApprovalState
+from hivecommon.contracts.events import ApprovalChanged, HiveEvent
+from hivecommon.contracts.inbox import InboxMessage
+from hivecommon.contracts.streams import INBOX
+from nats.aio.msg import Msg
+
+from hivetesting.stream_reader import read_stream
+
+
+class ApprovalWatch:
+    """Follows the events of approvals from the moment it was begun."""
+
+    def __init__(self) -> None:
+        self.seen: list[HiveEvent] = []
+        self._latest: dict[int, Approval] = {}
+        self._changed = asyncio.Condition()
+
+    @classmethod
+    async def begin(cls, bus: Bus) -> Self:
+        """Follow from now on, with any connection that may read events."""
+        watch = cls()
+        await bus.subscribe(HiveEvent.filter_for("approvals"), watch._take)
+        await bus.client.flush()
+        return watch
+
+    async def until(
+        self, number: int, wanted: Callable[[Approval], bool], *, within_s: float = 10
+    ) -> Approval:
+        """Return the approval once `wanted` is true of it; raise `TimeoutError` otherwise."""
+
+        def found() -> bool:
+            return number in self._latest and wanted(self._latest[number])
+
+        async with asyncio.timeout(within_s), self._changed:
+            await self._changed.wait_for(found)
+        return self._latest[number]
+
+    async def state(self, number: int, state: ApprovalState, *, within_s: float = 10) -> Approval:
+        """Return the approval once it is in `state`."""
+        return await self.until(number, lambda a: a.state is state, within_s=within_s)
+
+    async def _take(self, msg: Msg) -> None:
+        event = msgspec.json.decode(msg.data, type=HiveEvent)
+        if not isinstance(event.body, ApprovalChanged):
+            return
+        async with self._changed:
+            self.seen.append(event)
+            self._latest[event.body.approval.id] = event.body.approval
+            self._changed.notify_all()
+
+
+async def inbox_of(bus: Bus, agent: str) -> list[InboxMessage]:
+    """Return all messages to `agent`, read or not, in order; `bus` may be an operator's."""
+    subject = InboxMessage.filter_for(agent)
+    return [InboxMessage.decode(data) async for _, data in read_stream(bus, INBOX.name, subject)]

@@ -1,0 +1,245 @@
+"""The Claude CLI through its SDK: one conversation that lasts. Nothing else imports the SDK."""
+
+import asyncio
+import importlib
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+import structlog
+from hivecommon.errors import HiveError
+
+from hive_harness import toolbox
+from hive_harness.orphans import MARK
+from hive_harness.session import Happening, Result
+from hive_harness.toolbox import Tool
+
+if TYPE_CHECKING:
+    from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient, SdkMcpTool
+
+BUILT_IN_TOOLS: Final = (
+    "Bash", "Read", "Write", "Edit", "Glob", "Grep", "NotebookEdit", "WebFetch", "WebSearch",
+    "TodoWrite",
+)  # fmt: skip
+# An image that the model reads comes back as one line; the SDK's default of 1 MiB would end the client.
+_MAX_BUFFER_BYTES: Final = 64 << 20
+_PACKAGE: Final = Path(__file__).parent
+_INTERRUPT_S: Final = 10.0
+_LAST_WORDS: Final = 20
+
+_log = structlog.get_logger()
+
+
+class CliEnded(HiveError):
+    """The CLI ended, or what it says is not understood; a new one goes on with the session."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="cli_ended")
+
+
+class CliGone(CliEnded):
+    """The CLI had ended before the prompt reached it."""
+
+
+class NoSuchSession(HiveError):
+    """The session to go on with is not there."""
+
+
+class SessionInUse(HiveError):
+    """The session to begin is there already."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversation:
+    """How the CLI is to be run."""
+
+    find_cli: Callable[[], Awaitable[Path]]
+    """Looks for it at every start: an operator may have repaired it meanwhile."""
+    run: Path
+    directory: Path
+    model: str
+    system_prompt: str
+    tools: Sequence[Tool]
+    environment: dict[str, str]
+
+
+async def load_sdk() -> None:
+    """Import the SDK, which takes a second, without holding up the loop."""
+    await asyncio.to_thread(importlib.import_module, "claude_agent_sdk")
+    await asyncio.to_thread(importlib.import_module, "hive_harness.happenings")
+
+
+class Claude:
+    """A running CLI. After `CliEnded` it is of no more use but to be closed."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+        self._client: ClaudeSDKClient | None = None
+        self._said: list[str] = []
+        self._cost_usd = 0.0
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a CLI that is not known to have ended."""
+        return self._client is not None
+
+    async def connect(self, session_id: str, *, resume: bool) -> None:
+        """Start the CLI with a new session of this id, or go on with the one that has it.
+
+        Raises `NoSuchSession` or `SessionInUse` when it is the other case, `cli_missing` or
+        `cli_too_old`, else `CliEnded`.
+        """
+        from claude_agent_sdk import ClaudeSDKClient, ClaudeSDKError  # noqa: PLC0415 - heavy, see load_sdk
+
+        self._said.clear()
+        cli = await self._conversation.find_cli()
+        client = ClaudeSDKClient(self._options(cli, session_id, resume=resume))
+        try:
+            await client.connect()
+        except ClaudeSDKError as error:
+            await _disconnect(client)
+            raise self._reason(error) from error
+        except BaseException:
+            await _disconnect(client)
+            raise
+        self._client = client
+        self._cost_usd = 0.0
+
+    async def turn(self, prompt: str) -> AsyncIterator[Happening]:
+        """Give the model a prompt, as text that is not interpreted, and report until its result.
+
+        Raises `CliEnded`, after which the client is closed; `CliGone` when the prompt was not even
+        taken.
+        """
+        from claude_agent_sdk import ClaudeSDKError  # noqa: PLC0415 - as above
+
+        from hive_harness.happenings import Reader  # noqa: PLC0415 - as above
+
+        client = self._need_client()
+        prompt_id = str(uuid4())
+        reader = Reader(prompt_id, cost_before_usd=self._cost_usd)
+        try:
+            await client.query(_as_data(prompt, prompt_id))
+        except ClaudeSDKError as error:
+            await self.close()
+            raise CliGone(self._last_words() or str(error)) from error
+        try:
+            async for message in client.receive_messages():
+                for happening in reader.read(message):
+                    yield happening
+                    if isinstance(happening, Result):
+                        self._cost_usd = reader.cost_usd
+                        return
+        except (ClaudeSDKError, ValueError) as error:
+            await self.close()
+            raise self._reason(error) from error
+        await self.close()
+        raise CliEnded(self._last_words() or "its output ended")
+
+    async def interrupt(self) -> bool:
+        """Stop the turn that runs; False when the CLI does not react."""
+        client = self._need_client()
+        try:
+            async with asyncio.timeout(_INTERRUPT_S):
+                await client.interrupt()
+        except Exception as error:  # noqa: BLE001 - the SDK raises bare exceptions here
+            _log.warning("interrupt_failed", reason=str(error))
+            return False
+        return True
+
+    async def close(self) -> None:
+        """End the CLI and everything it started."""
+        client, self._client = self._client, None
+        if client is not None:
+            await _disconnect(client)
+
+    def _need_client(self) -> "ClaudeSDKClient":
+        if self._client is None:
+            raise CliEnded("it is not running")
+        return self._client
+
+    def _options(self, cli: Path, session_id: str, *, resume: bool) -> "ClaudeAgentOptions":
+        from claude_agent_sdk import ClaudeAgentOptions, create_sdk_mcp_server  # noqa: PLC0415 - as above
+
+        how = self._conversation
+        server = create_sdk_mcp_server(toolbox.SERVER, "1", [_sdk_tool(tool) for tool in how.tools])
+        return ClaudeAgentOptions(
+            cli_path=_PACKAGE / "claude-kept",
+            cwd=how.directory,
+            model=how.model,
+            resume=session_id if resume else None,
+            session_id=None if resume else session_id,
+            setting_sources=[],
+            skills=[],
+            strict_mcp_config=True,
+            # Each prompt says for itself that it is data; with the SDK's own switch our commands
+            # (/compact) could not be sent at all.
+            verbatim_prompts=False,
+            max_buffer_size=_MAX_BUFFER_BYTES,
+            system_prompt={
+                "type": "preset", "preset": "claude_code", "append": how.system_prompt,
+            },
+            mcp_servers={toolbox.SERVER: {**server, "alwaysLoad": True}},  # type: ignore[dict-item] # the SDK's types lack alwaysLoad
+            tools=list(BUILT_IN_TOOLS),
+            allowed_tools=[*BUILT_IN_TOOLS, f"mcp__{toolbox.SERVER}"],
+            permission_mode="dontAsk",
+            stderr=self._hear,
+            env={
+                **how.environment,
+                MARK: str(how.run),
+                "HIVE_KEEPER": str(_PACKAGE / "keeper.py"),
+                "HIVE_KEEPER_PYTHON": sys.executable,
+                "HIVE_KEEPER_PARENT": str(os.getpid()),
+                "HIVE_KEEPER_CLI": str(cli),
+                # A task that ends in the background would start a turn that nobody asked for.
+                "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
+                "DISABLE_AUTOUPDATER": "1",
+            },
+        )  # fmt: skip
+
+    def _hear(self, line: str) -> None:
+        self._said = [*self._said[1 - _LAST_WORDS :], line]
+
+    def _last_words(self) -> str:
+        return " / ".join(self._said)[-500:]
+
+    def _reason(self, error: Exception) -> HiveError:
+        words = f"{error} {self._last_words()}"
+        if "No conversation found" in words:
+            return NoSuchSession(words, code="no_session")
+        if "already in use" in words:
+            return SessionInUse(words, code="session_in_use")
+        return CliEnded(self._last_words() or str(error))
+
+
+async def _as_data(prompt: str, prompt_id: str) -> AsyncIterator[dict[str, Any]]:
+    yield {
+        "type": "user",
+        "uuid": prompt_id,
+        "message": {"role": "user", "content": prompt},
+        "parent_tool_use_id": None,
+        "client_composed": True,
+    }
+
+
+def _sdk_tool(tool: Tool) -> "SdkMcpTool[Any]":
+    from claude_agent_sdk import SdkMcpTool  # noqa: PLC0415 - as above
+
+    async def handler(arguments: dict[str, Any]) -> dict[str, Any]:
+        answer = await toolbox.call(tool, arguments)
+        return {
+            "content": [{"type": "text", "text": answer.text}],
+            "is_error": answer.is_error,
+        }
+
+    return SdkMcpTool(tool.name, tool.description, tool.schema, handler)
+
+
+async def _disconnect(client: "ClaudeSDKClient") -> None:
+    with suppress(Exception):
+        await client.disconnect()

@@ -1,0 +1,213 @@
+"""The agent's events in `hyperhive-events.sqlite`: numbered without a gap, stored before they are told."""
+
+import asyncio
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import uuid4
+
+import msgspec
+import structlog
+from hivecommon.contracts.events import AgentEvent, AgentEventBody, Trouble
+
+from hive_harness.database import Database, is_damage
+
+MIGRATIONS: Final = (
+    """
+    CREATE TABLE events (
+      seq INTEGER PRIMARY KEY, at TEXT NOT NULL, kind TEXT NOT NULL, event BLOB NOT NULL
+    );
+    CREATE TABLE log (
+      one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL,
+      first_seq INTEGER NOT NULL, published INTEGER NOT NULL
+    )
+    """,
+)
+KEPT: Final = timedelta(days=14)
+_RETRY_S: Final = 1.0
+
+Clock = Callable[[], datetime]
+Listener = Callable[[Sequence[AgentEvent]], None]
+
+_log = structlog.get_logger()
+
+
+class EventLog:
+    """All events of one agent. `run` writes what `record` has numbered."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._pending: deque[AgentEvent] = deque()
+        self._wake = asyncio.Event()
+        self._listeners: list[Listener] = []
+        self._committed = asyncio.Condition()
+        self.id = ""
+        """Names the file: events of another file are others, though their numbers be the same."""
+        self.last_seq = 0
+        self.first_seq = 1
+        self.stored_seq = 0
+        self.failing = ""
+        """Why events cannot be written at this moment; empty when they can."""
+
+    async def open(self, floor: int) -> None:
+        """Open the file. `floor` is a number that no earlier event of the agent is above.
+
+        It counts only when a damaged file had to be set aside, which becomes the first event then.
+        """
+        aside = await self._database.open(self._clock())
+        if aside is not None:
+            await self._database.run(lambda c: self._begin(c, floor + 1))
+        await self._database.run(self._load)
+        await self._prune()
+        if aside is not None:
+            self._say_set_aside(str(aside))
+
+    def record(self, body: AgentEventBody, *, turn: int = 0) -> AgentEvent:
+        """Give an event its number; it is stored, and then told, as soon as the disk has it."""
+        self.last_seq += 1
+        event = AgentEvent(seq=self.last_seq, at=self._clock(), turn=turn, body=body)
+        self._pending.append(event)
+        self._wake.set()
+        return event
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call `listener` with events once they are stored; return how to end that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    async def run(self) -> None:
+        """Write events for ever; a full disk or a lock is waited out, damage is set aside."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._pending:
+                await self._write(list(self._pending))
+
+    async def flushed(self) -> None:
+        """Return once everything recorded until now is stored."""
+        target = self.last_seq
+        async with self._committed:
+            await self._committed.wait_for(lambda: self.stored_seq >= target)
+
+    async def _write(self, batch: list[AgentEvent]) -> None:
+        rows = [(e.seq, e.at.isoformat(), e.kind, msgspec.json.encode(e)) for e in batch]
+        try:
+            await self._database.run(
+                lambda c: c.executemany("INSERT INTO events VALUES (?, ?, ?, ?)", rows)
+            )
+        except sqlite3.DatabaseError as error:
+            await self._recover(error, batch[0].seq)
+            return
+        for _ in batch:
+            self._pending.popleft()
+        self.failing = ""
+        self.stored_seq = batch[-1].seq
+        for listener in list(self._listeners):
+            listener(batch)
+        async with self._committed:
+            self._committed.notify_all()
+
+    async def _recover(self, error: sqlite3.DatabaseError, first_seq: int) -> None:
+        _log.exception("events_not_written")
+        self.failing = f"events cannot be written: {error}"
+        if is_damage(error):
+            aside = await self._database.begin_anew(self._clock())
+            await self._database.run(lambda c: self._begin(c, first_seq))
+            await self._database.run(self._load_id)
+            self._say_set_aside(str(aside))
+        else:
+            await asyncio.sleep(_RETRY_S)
+
+    def _say_set_aside(self, aside: str) -> None:
+        self.record(
+            Trouble(
+                code="events_damaged", message=f"the events file was damaged; set aside: {aside}"
+            )
+        )
+
+    async def read(
+        self, *, after: int | None, before: int | None, limit: int
+    ) -> Sequence[AgentEvent]:
+        """Return stored events in order: the first `limit` after `after`, else the last ones."""
+        low, high = after or 0, before or 1 << 62
+        order = "ASC" if after is not None else "DESC"
+        rows: list[tuple[bytes]] = await self._database.run(
+            lambda c: c.execute(
+                f"SELECT event FROM events WHERE seq > ? AND seq < ? ORDER BY seq {order} LIMIT ?",  # noqa: S608 - one of two words of ours
+                (low, high, limit),
+            ).fetchall()
+        )
+        events = _decode(event for (event,) in rows)
+        return events if after is not None else events[::-1]
+
+    async def open_turn(self) -> AgentEvent | None:
+        """Return the start of the last turn if its end was never recorded."""
+        row: tuple[str, bytes] | None = await self._database.run(
+            lambda c: c.execute(
+                "SELECT kind, event FROM events WHERE kind IN ('turn_started', 'turn_ended')"
+                " ORDER BY seq DESC LIMIT 1"
+            ).fetchone()
+        )
+        if row is None or row[0] == "turn_ended":
+            return None
+        return _decode([row[1]])[0]
+
+    async def unpublished(self, limit: int) -> Sequence[AgentEvent]:
+        """Return the oldest events that the bus has not confirmed."""
+        rows: list[tuple[bytes]] = await self._database.run(
+            lambda c: c.execute(
+                "SELECT event FROM events WHERE seq > (SELECT published FROM log)"
+                " ORDER BY seq LIMIT ?",
+                (limit,),
+            ).fetchall()
+        )
+        return _decode(event for (event,) in rows)
+
+    async def mark_published(self, seq: int) -> None:
+        """Remember that the bus has every event up to `seq`."""
+        await self._database.run(lambda c: c.execute("UPDATE log SET published = ?", (seq,)))
+
+    def _load(self, connection: sqlite3.Connection) -> None:
+        if connection.execute("SELECT 1 FROM log").fetchone() is None:
+            self._begin(connection, 1)
+        self._load_id(connection)
+        (last,) = connection.execute("SELECT max(seq) FROM events").fetchone()
+        self.last_seq = self.stored_seq = last or self.first_seq - 1
+
+    def _load_id(self, connection: sqlite3.Connection) -> None:
+        self.id, self.first_seq = connection.execute("SELECT id, first_seq FROM log").fetchone()
+
+    def _begin(self, connection: sqlite3.Connection, first_seq: int) -> None:
+        connection.execute(
+            "INSERT INTO log VALUES (1, ?, ?, ?)", (uuid4().hex[:12], first_seq, first_seq - 1)
+        )
+
+    async def _prune(self) -> None:
+        horizon = (self._clock() - KEPT).isoformat()
+
+        def prune(connection: sqlite3.Connection) -> None:
+            # The last event stays, whatever its age: the numbers go on from it.
+            connection.execute(
+                "DELETE FROM events WHERE at < ? AND seq <= (SELECT published FROM log)"
+                " AND seq < (SELECT max(seq) FROM events)",
+                (horizon,),
+            )
+            connection.execute(
+                "UPDATE log SET first_seq = coalesce((SELECT min(seq) FROM events), first_seq)"
+            )
+
+        await self._database.run(prune)
+        await self._database.run(self._load_id)
+
+    async def close(self) -> None:
+        """Write what is pending, if the disk takes it, and close the file."""
+        if self._pending:
+            await self._write(list(self._pending))
+        await self._database.close()
+
+
+def _decode(rows: Iterable[bytes]) -> list[AgentEvent]:
+    return [msgspec.json.decode(row, type=AgentEvent) for row in rows]

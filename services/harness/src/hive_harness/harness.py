@@ -1,0 +1,292 @@
+"""One agent's harness as a whole: its parts put together, their start, and their end in good order."""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, NoReturn, TypeVar, cast
+
+import structlog
+from hivecommon import command
+from hivecommon.broker import agent_inbox_prefix
+from hivecommon.bus import Bus, Login
+from hivecommon.contracts.events import HarnessStopped, Trouble, TurnEnded, TurnStarted
+from hivecommon.contracts.harness import Hello
+from hivecommon.contracts.roster import Activity, HarnessStatus
+from hivecommon.daemon import notify_ready
+from hivecommon.errors import HiveError, Unavailable
+from hivecommon.keys import read_seed
+from hivecommon.log import BusLog
+
+from hive_harness import eventlog, store
+from hive_harness.claude import Claude, Conversation, load_sdk
+from hive_harness.config import Settings
+from hive_harness.credentials import Credentials
+from hive_harness.database import Database
+from hive_harness.endpoints import Endpoints
+from hive_harness.eventlog import EventLog
+from hive_harness.inbox import Inbox
+from hive_harness.orphans import kill_orphans
+from hive_harness.outbox import Outbox
+from hive_harness.post import Post
+from hive_harness.prompt import system_prompt
+from hive_harness.service import HarnessService
+from hive_harness.sessions import Sessions, find_cli, new_session_id
+from hive_harness.status import StatusBoard
+from hive_harness.store import Store
+from hive_harness.toolbox import Tool
+from hive_harness.tools.about import AboutTools
+from hive_harness.tools.manager import ManagerTools
+from hive_harness.tools.messages import MessageTools
+from hive_harness.web import AgentPage, serving
+from hive_harness.worker import Parts, Worker
+
+T = TypeVar("T")
+
+_STOP_S: Final = 8.0
+_FLUSH_S: Final = 2.0
+_HELLO_RETRY_S: Final = 30.0
+
+_log = structlog.get_logger()
+
+
+async def run(
+    settings: Settings, bus_log: BusLog, notify_socket: str | None, stop: asyncio.Event
+) -> None:
+    """Be the only harness of the agent until `stop`; raise `already_running` if there is another."""
+    with _only_one(settings.run):
+        if killed := kill_orphans(settings.run):
+            _log.warning("orphans_killed", count=killed)
+        bus = await _unless(stop, Bus.connect(_login(settings)))
+        if bus is None:
+            return
+        try:
+            await _run_connected(settings, bus, bus_log, notify_socket, stop)
+        finally:
+            await bus_log.flush(bus)
+            await bus.drain()
+
+
+async def _run_connected(
+    settings: Settings, bus: Bus, bus_log: BusLog, notify_socket: str | None, stop: asyncio.Event
+) -> None:
+    memory = await _open_memory(settings)
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(bus_log.publish_to(bus))
+            group.create_task(memory.log.run())
+            harness = _Harness(settings, bus, memory, group)
+            async with serving(harness.page.app(), settings, group):
+                await harness.start()
+                notify_ready(notify_socket)
+                await _unless(stop, bus.closed.wait())
+                await harness.stop()
+            _cancel_the_rest()
+    except* _Leave:
+        pass
+    finally:
+        await memory.log.close()
+        await memory.store.close()
+    if bus.closed.is_set() and not stop.is_set():
+        raise HiveError("the bus closed the connection for good", code="bus_closed")
+
+
+class _Leave(Exception):
+    """Ends the task group whose other tasks would run for ever."""
+
+
+def _cancel_the_rest() -> NoReturn:
+    raise _Leave
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """What is on the agent's disk."""
+
+    store: Store
+    log: EventLog
+
+
+async def _open_memory(settings: Settings) -> _Memory:
+    memory = _Memory(
+        Store(Database(settings.state / "hyperhive-harness.sqlite", store.MIGRATIONS)),
+        EventLog(Database(settings.state / "hyperhive-events.sqlite", eventlog.MIGRATIONS), _now),
+    )
+    aside = await memory.store.open(_now())
+    last_seq = await memory.store.read("last_seq")
+    await memory.log.open(floor=int(last_seq or 0))
+    if aside:
+        text = f"the harness's own file was damaged; set aside: {aside}"
+        memory.log.record(Trouble(code="state_damaged", message=text))
+    if (unfinished := await memory.log.open_turn()) is not None:
+        start = unfinished.body
+        if isinstance(start, TurnStarted):
+            memory.log.record(
+                TurnEnded(start.message_id, "interrupted", error="the harness ended in this turn"),
+                turn=unfinished.turn,
+            )
+    return memory
+
+
+class _Harness:
+    """The parts, put together."""
+
+    def __init__(
+        self, settings: Settings, bus: Bus, memory: _Memory, group: asyncio.TaskGroup
+    ) -> None:
+        self._settings = settings
+        self._bus = bus
+        self._group = group
+        self._memory = memory
+        log, config = memory.log, settings.harness
+        self._board = StatusBoard(
+            HarnessStatus(
+                activity=Activity.STARTING, since=_now(), paused=config.paused,
+                model=settings.model,
+            ),
+            log.record,
+            _now,
+        )  # fmt: skip
+        self._outbox = Outbox(log, bus, settings.name)
+        self._inbox = Inbox(bus, memory.store, settings.name, group, self._wake)
+        self._claude = Claude(self._conversation())
+        self._worker = Worker(
+            Parts(
+                claude=self._claude,
+                sessions=Sessions(memory.store, settings.claude, new_session_id),
+                store=memory.store,
+                log=log,
+                inbox=self._inbox,
+                board=self._board,
+                credentials=Credentials(settings.claude, settings.has_key),
+                clock=_now,
+            ),
+            paused=config.paused,
+        )
+        self.page = AgentPage(settings, self._worker, self._board, log, memory.store, _now)
+        self._working: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Answer the bus and begin to work."""
+        self._board.repeat()
+        self._group.create_task(self._outbox.run())
+        self._group.create_task(self._inbox.keep_alive())
+        await load_sdk()
+        service = HarnessService(self._worker, self._board, self._memory.log, self.page.mint_ticket)
+        await Endpoints(self._bus, self._group, self._settings.name).start(service.endpoints)
+        await self._bus.client.flush()
+        self._working = self._group.create_task(self._worker.run())
+        self._group.create_task(self._say_hello())
+        _log.info(
+            "harness_started", agent=self._settings.name, sandboxed=self._settings.harness.sandboxed
+        )
+
+    async def stop(self) -> None:
+        """End the turn that runs, leave nothing running and nothing untold that can be told."""
+        _log.info("harness_stopping")
+        await self._inbox.close()
+        if self._working is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_STOP_S):
+                    await self._worker.stop()
+                    await asyncio.shield(self._working)
+        await self._claude.close()
+        log = self._memory.log
+        self._board.change(activity=Activity.AWAY, current_tool="")
+        log.record(HarnessStopped("stopped on request"))
+        with suppress(TimeoutError, Unavailable):
+            async with asyncio.timeout(_FLUSH_S):
+                await self._inbox.hand_back()
+                await log.flushed()
+                await self._outbox.drained()
+
+    def _wake(self) -> None:
+        self._worker.wake()
+
+    def _conversation(self) -> Conversation:
+        settings = self._settings
+        return Conversation(
+            find_cli=lambda: find_cli(settings.cli, command.run),
+            run=settings.run,
+            directory=settings.state,
+            model=settings.model,
+            system_prompt=system_prompt(settings.harness),
+            tools=self._tools(),
+            environment=settings.environment,
+        )
+
+    def _tools(self) -> list[Tool]:
+        config = self._settings.harness
+        post = Post(self._bus, config, _now)
+
+        def turn() -> int:
+            return self._board.status.turn if self._worker.letter else 0
+
+        messages = MessageTools(
+            post,
+            lambda: self._worker.letter,
+            lambda sent: self._memory.log.record(sent, turn=turn()),
+        )
+        tools = [*messages.tools, *AboutTools(post, self._board, config).tools]
+        if config.manager:
+            tools += ManagerTools(self._bus, config.agent).tools
+        return tools
+
+    async def _say_hello(self) -> None:
+        while True:
+            session = self._board.status.session_id
+            try:
+                await self._bus.request(
+                    Hello(session_id=session),
+                    caller=self._settings.name,
+                )
+            except HiveError as error:
+                # lifecycle may be away; it finds us by our events too.
+                _log.info("hello_unanswered", code=error.code)
+                await asyncio.sleep(_HELLO_RETRY_S)
+            else:
+                return
+
+
+def _login(settings: Settings) -> Login:
+    return Login(
+        url=settings.harness.bus_url,
+        name=settings.name,
+        inbox_prefix=agent_inbox_prefix(settings.name),
+        seed=read_seed(settings.run / "bus.nk"),
+    )
+
+
+@contextmanager
+def _only_one(directory: Path) -> Iterator[None]:
+    """Hold the lock that two harnesses of one agent cannot both have; it ends with the process."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise HiveError(
+            f"another harness of this agent holds {directory}", code="already_running",
+            hint="`hive restart AGENT` stops it first",
+        ) from error  # fmt: skip
+    finally:
+        os.close(descriptor)
+
+
+async def _unless(stop: asyncio.Event, wanted: Coroutine[Any, Any, T]) -> T | None:
+    """Return what `wanted` gives, or None as soon as `stop` is set."""
+    both = [asyncio.ensure_future(wanted), asyncio.ensure_future(stop.wait())]
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        return cast("T", both[0].result()) if both[0].done() else None
+    finally:
+        for future in both:
+            future.cancel()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 - the clock that all parts are given

@@ -1,0 +1,72 @@
+"""Events on their way from the agent's file to the bus: each once, in order, however long it was away."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import structlog
+from hivecommon.bus import Bus
+from hivecommon.contracts.events import AgentEvent
+from hivecommon.errors import HiveError
+from hivecommon.names import AgentName
+
+from hive_harness.eventlog import EventLog
+
+_BATCH: Final = 200
+_FIRST_WAIT_S: Final = 0.1
+_LONGEST_WAIT_S: Final = 5.0
+
+_log = structlog.get_logger()
+
+
+class Outbox:
+    """Publishes stored events one after another; the stream drops what it has already."""
+
+    def __init__(self, log: EventLog, bus: Bus, agent: AgentName) -> None:
+        self._log = log
+        self._bus = bus
+        self._agent = agent
+        self._new = asyncio.Event()
+        self._idle = asyncio.Event()
+        log.listen(self._on_stored)
+
+    def _on_stored(self, _events: Sequence[AgentEvent]) -> None:
+        self._idle.clear()
+        self._new.set()
+
+    async def run(self) -> None:
+        """Publish for ever."""
+        self._new.set()
+        while True:
+            await self._new.wait()
+            self._new.clear()
+            while events := await self._log.unpublished(_BATCH):
+                for event in events:
+                    await self._publish(event)
+                await self._log.mark_published(events[-1].seq)
+            if not self._new.is_set():
+                self._idle.set()
+
+    async def drained(self) -> None:
+        """Return once everything that is stored is on the bus."""
+        await self._idle.wait()
+
+    async def _publish(self, event: AgentEvent) -> None:
+        wait_s = _FIRST_WAIT_S
+        while True:
+            try:
+                await self._bus.publish_acked(
+                    event.subject_for(self._agent),
+                    msgspec.json.encode(event),
+                    message_id=event.message_id(self._agent, self._log.id),
+                )
+            except HiveError as error:
+                if wait_s == _FIRST_WAIT_S:
+                    _log.warning(
+                        "event_waits", seq=event.seq, code=error.code, reason=error.message
+                    )
+                await asyncio.sleep(wait_s)
+                wait_s = min(_LONGEST_WAIT_S, wait_s * 2)
+            else:
+                return

@@ -1,0 +1,89 @@
+"""What a harness answers on the bus."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+from hivecommon.contracts.base import Request
+from hivecommon.contracts.events import AgentEvent
+from hivecommon.contracts.harness import (
+    AskHarness,
+    HarnessReply,
+    Interrupt,
+    ReadTranscript,
+    RetryNow,
+    SetPaused,
+    Ticket,
+    TranscriptReply,
+    UiTicket,
+)
+from hivecommon.contracts.lifecycle import Done
+
+from hive_harness.endpoints import Handler
+from hive_harness.eventlog import EventLog
+from hive_harness.status import StatusBoard
+from hive_harness.worker import Worker
+
+_ANSWER_BYTES: Final = 700_000
+
+
+class HarnessService:
+    """The handlers of `agent.<agent>.*`."""
+
+    def __init__(
+        self, worker: Worker, board: StatusBoard, log: EventLog,
+        mint_ticket: Callable[[], Awaitable[Ticket]],
+    ) -> None:  # fmt: skip
+        self._worker = worker
+        self._board = board
+        self._log = log
+        self._mint_ticket = mint_ticket
+
+    @property
+    def endpoints(self) -> dict[type[Request[Any]], Handler[Any]]:
+        """Return each request class with its handler."""
+        return {
+            AskHarness: self._status,
+            Interrupt: self._interrupt,
+            SetPaused: self._set_paused,
+            RetryNow: self._retry_now,
+            UiTicket: self._ticket,
+            ReadTranscript: self._transcript,
+        }
+
+    async def _status(self, _request: AskHarness) -> HarnessReply:
+        return HarnessReply(status=self._board.status)
+
+    async def _interrupt(self, _request: Interrupt) -> Done:
+        return Done(changed=await self._worker.interrupt())
+
+    async def _set_paused(self, request: SetPaused) -> Done:
+        return Done(changed=self._worker.set_paused(request.paused))
+
+    async def _retry_now(self, _request: RetryNow) -> Done:
+        return Done(changed=self._worker.retry_now())
+
+    async def _ticket(self, _request: UiTicket) -> Ticket:
+        return await self._mint_ticket()
+
+    async def _transcript(self, request: ReadTranscript) -> TranscriptReply:
+        events = await self._log.read(
+            after=request.after, before=request.before, limit=request.limit
+        )
+        return TranscriptReply(
+            events=_fitting(events, from_the_end=request.after is None),
+            first_seq=self._log.first_seq,
+            last_seq=self._log.stored_seq,
+        )
+
+
+def _fitting(events: Sequence[AgentEvent], *, from_the_end: bool) -> list[AgentEvent]:
+    """Return as many events as one answer on the bus can carry."""
+    ordered = list(reversed(events)) if from_the_end else list(events)
+    size = 0
+    for count, event in enumerate(ordered):
+        size += len(msgspec.json.encode(event))
+        if size > _ANSWER_BYTES and count:
+            ordered = ordered[:count]
+            break
+    return ordered[::-1] if from_the_end else ordered

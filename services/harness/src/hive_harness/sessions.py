@@ -1,0 +1,112 @@
+"""The one conversation that lasts: found again after every restart, begun anew when it is lost."""
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import structlog
+from hivecommon.command import Run
+from hivecommon.errors import HiveError
+
+from hive_harness.claude import Claude, NoSuchSession, SessionInUse
+from hive_harness.store import Store
+
+OLDEST_CLI: Final = (2, 1, 248)
+"""The first version that can be told not to interpret a prompt (facts: verbatim prompts)."""
+_SESSION: Final = "session_id"
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Connected:
+    """A conversation that can go on."""
+
+    session_id: str
+    resumed: bool
+
+
+class Sessions:
+    """Connects the CLI to the agent's session."""
+
+    def __init__(self, store: Store, config_dir: Path, new_id: Callable[[], str]) -> None:
+        self._store = store
+        self._config_dir = config_dir
+        self._new_id = new_id
+
+    async def connect(self, claude: Claude) -> Connected:
+        """Go on with the last session, or begin one; raise what `Claude.connect` raises else."""
+        known = await self._store.read(_SESSION)
+        session_id = known or self._new_id()
+        resume = bool(known) and self._has_transcript(known)
+        await self._store.write(session_id=session_id)
+        try:
+            await claude.connect(session_id, resume=resume)
+        except SessionInUse:
+            resume = True
+            await claude.connect(session_id, resume=True)
+        except NoSuchSession:
+            await self.forget()
+            return await self.connect(claude)
+        return Connected(session_id, resume)
+
+    async def forget(self) -> None:
+        """Begin a new session at the next `connect`."""
+        _log.warning("session_lost", session_id=await self._store.read(_SESSION))
+        await self._store.write(session_id="")
+
+    def _has_transcript(self, session_id: str) -> bool:
+        return any(self._config_dir.glob(f"projects/*/{session_id}.jsonl"))
+
+
+def new_session_id() -> str:
+    """Return the id of a session that does not exist yet."""
+    return str(uuid4())
+
+
+async def find_cli(wanted: Path | None, run: Run) -> Path:
+    """Return the CLI to use; raise `cli_missing` or `cli_too_old` saying what to do."""
+    cli = wanted or _bundled()
+    if cli is None or not cli.is_file():
+        raise HiveError(
+            f"no Claude CLI at {cli}" if cli else "the SDK came without a Claude CLI",
+            code="cli_missing",
+            hint="install the wheel of claude-agent-sdk, or set HIVE_CLAUDE_CLI",
+        )
+    version = await _version(cli, run)
+    if parse_version(version) < OLDEST_CLI:
+        raise HiveError(
+            f"the Claude CLI {cli} is version {version}; at least {'.'.join(map(str, OLDEST_CLI))}"
+            " is needed",
+            code="cli_too_old",
+            hint="an older one would interpret what others write as commands; update it",
+        )
+    return cli
+
+
+def parse_version(text: str) -> tuple[int, ...]:
+    """Return a version's numbers; of text that is none, nothing, which is older than everything."""
+    words = text.split() or [""]
+    numbers = words[0].split(".")
+    return tuple(int(number) for number in numbers) if all(n.isdecimal() for n in numbers) else ()
+
+
+def _bundled() -> Path | None:
+    # Found without importing the SDK, which takes a second.
+    spec = importlib.util.find_spec("claude_agent_sdk")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        cli = Path(folder) / "_bundled" / "claude"
+        if cli.is_file():
+            return cli
+    return None
+
+
+async def _version(cli: Path, run: Run) -> str:
+    recorded = cli.with_name("claude.version")
+    if recorded.is_file():
+        return recorded.read_text().strip()
+    completed = (await run([str(cli), "--version"], timeout_s=20)).check()
+    return completed.stdout.decode(errors="replace").strip()

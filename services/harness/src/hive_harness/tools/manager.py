@@ -1,0 +1,89 @@
+"""Tools of the manager: asking for agents, and acting on them."""
+
+from collections.abc import Sequence
+from typing import Annotated
+from uuid import uuid4
+
+import msgspec
+from hivecommon.bus import Bus
+from hivecommon.contracts.approvals import RequestSpawn
+from hivecommon.contracts.lifecycle import AgentPower, AgentSettings
+from hivecommon.errors import HiveError
+
+from hive_harness.toolbox import Handler, Tool
+
+_TIMEOUT_S = 10.0
+
+
+class Spawn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Arguments of `request_spawn`."""
+
+    agent: Annotated[str, msgspec.Meta(description="its name: 1 to 9 of a-z, 0-9 and '-'")]
+    reason: Annotated[
+        str, msgspec.Meta(description="why it is needed, for the operator", max_length=2000)
+    ]
+    persona: Annotated[
+        str, msgspec.Meta(description="what it is for and how it shall work", max_length=20000)
+    ] = ""
+    model: Annotated[str | None, msgspec.Meta(description="leave out for the usual one")] = None
+    recipients: Annotated[
+        list[str] | None,
+        msgspec.Meta(description="agents it may write to; leave out for everybody"),
+    ] = None
+
+
+class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Arguments of the verbs on an agent."""
+
+    agent: Annotated[str, msgspec.Meta(description="the other agent's name")]
+
+
+class ManagerTools:
+    """What only the manager may ask of the services; they check it again."""
+
+    def __init__(self, bus: Bus, agent: str) -> None:
+        self._bus = bus
+        self._agent = agent
+
+    @property
+    def tools(self) -> Sequence[Tool]:
+        """The tools, ready to be offered."""
+        verbs = {
+            "start": "Start an agent that is stopped.",
+            "stop": "Stop an agent after its current step; its messages wait.",
+            "restart": "Stop and start an agent; its conversation goes on.",
+            "rebuild": "Apply everything that belongs to an agent anew and repair what is broken.",
+        }
+        return (
+            Tool(
+                "request_spawn",
+                "Ask for a new agent. It waits until an operator approves; the outcome comes to"
+                " your inbox.",
+                Spawn,
+                self._request_spawn,
+            ),
+            *(Tool(verb, text, Target, self._power(verb)) for verb, text in verbs.items()),
+        )
+
+    async def _request_spawn(self, wanted: Spawn) -> str:
+        settings = AgentSettings(
+            persona=wanted.persona, model=wanted.model, recipients=wanted.recipients
+        )
+        request = RequestSpawn(agent=wanted.agent, settings=settings, reason=wanted.reason)
+        reply = await self._bus.request(
+            request, caller=self._agent, timeout_s=_TIMEOUT_S, request_id=uuid4().hex
+        )
+        approval = reply.approval
+        return f"approval {approval.id} for {approval.agent} is {approval.state}"
+
+    def _power(self, verb: str) -> Handler:
+        async def act(wanted: Target) -> str:
+            if wanted.agent == self._agent:
+                raise HiveError(
+                    f"you cannot {verb} yourself", code="refused", hint="ask the operator"
+                )
+            request = AgentPower(agent=wanted.agent, verb=verb)
+            reply = await self._bus.request(request, caller=self._agent, timeout_s=_TIMEOUT_S)
+            return f"{verb} of {reply.agent}: job {reply.job} is {reply.state}"
+
+        return act

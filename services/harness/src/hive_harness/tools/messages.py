@@ -1,0 +1,91 @@
+"""Tools for writing messages."""
+
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import msgspec
+from hivecommon.contracts.events import MessageSent
+from hivecommon.contracts.inbox import SERVICE_SENDERS, MessageId
+from hivecommon.errors import HiveError
+
+from hive_harness.post import Post
+from hive_harness.session import Letter
+from hive_harness.toolbox import Tool
+from hive_harness.transcript import MAX_TEXT, shortened
+
+
+class Send(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Arguments of `send`."""
+
+    to: Annotated[str, msgspec.Meta(description="an agent's name, or `operator`")]
+    body: Annotated[str, msgspec.Meta(description="the message, plain text or Markdown")]
+    thread: Annotated[
+        MessageId | None,
+        msgspec.Meta(description="the thread it belongs to; leave out for a new one"),
+    ] = None
+
+
+class ReplyTo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Arguments of `reply`."""
+
+    body: Annotated[str, msgspec.Meta(description="the answer, plain text or Markdown")]
+
+
+class MessageTools:
+    """Writing to others and answering the message of the turn."""
+
+    def __init__(
+        self, post: Post, letter: Callable[[], Letter | None],
+        record: Callable[[MessageSent], object],
+    ) -> None:  # fmt: skip
+        self._post = post
+        self._letter = letter
+        self._record = record
+
+    @property
+    def tools(self) -> Sequence[Tool]:
+        """The tools, ready to be offered."""
+        return (
+            Tool(
+                "send",
+                "Send a message to another agent or to `operator`. It is stored, and read in a turn"
+                " of theirs; an answer comes to your inbox as a message of its own.",
+                Send,
+                self._send,
+            ),
+            Tool(
+                "reply",
+                "Answer the message of this turn: goes to its sender, in its thread.",
+                ReplyTo,
+                self._reply,
+            ),
+        )
+
+    async def _send(self, wanted: Send) -> str:
+        return await self._deliver(wanted.to, wanted.body, wanted.thread, None)
+
+    async def _reply(self, wanted: ReplyTo) -> str:
+        letter = self._letter()
+        if letter is None:
+            raise HiveError("no message is being handled", code="no_message", hint="use send")
+        if letter.sender in SERVICE_SENDERS:
+            raise HiveError(
+                f"{letter.sender} is a service and reads no messages", code="bad_recipient",
+                hint="write to `operator` or to an agent with send",
+            )  # fmt: skip
+        return await self._deliver(
+            letter.sender, wanted.body, letter.thread or letter.id, letter.id
+        )
+
+    async def _deliver(self, to: str, body: str, thread: str | None, reply_to: str | None) -> str:
+        message = await self._post.send(to, body, thread=thread, reply_to=reply_to)
+        self._record(
+            MessageSent(
+                to=to,
+                message_id=message.id,
+                body=shortened(body, MAX_TEXT),
+                thread=thread,
+                reply_to=reply_to,
+            )
+        )
+        return f"stored for {to}; thread {message.thread or message.id}"

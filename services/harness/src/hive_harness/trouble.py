@@ -1,0 +1,142 @@
+"""What keeps an agent from working, how it is told, and when to try again: decided without I/O."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from hive_harness.session import LimitSeen, Result
+
+MAX_ATTEMPTS: Final = 5
+"""A message whose turn was cut off, or failed in a way that is not understood, this often is given up."""
+_FIRST_WAIT_S: Final = 15
+_LONGEST_WAIT_S: Final = 600
+# Only a human changes these; a look now and then notices that they did.
+_SLOW_RETRY: Final = timedelta(minutes=10)
+# No answer at all, and the server's own failures: they pass.
+_PASSING: Final = frozenset({None, 408, 500, 502, 503, 504})
+
+
+class Code(StrEnum):
+    """The troubles, as the roster names them."""
+
+    NEEDS_LOGIN = "needs_login"
+    RATE_LIMITED = "rate_limited"
+    OVERLOADED = "overloaded"
+    CREDIT = "credit"
+    UNKNOWN_MODEL = "unknown_model"
+    API_ERROR = "api_error"
+    CLI_MISSING = "cli_missing"
+    CLI_TOO_OLD = "cli_too_old"
+    CLI_CRASHED = "cli_crashed"
+    DISK_FULL = "disk_full"
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """Why no turn can run now. Without `retry_at` it lasts until something outside changes."""
+
+    code: Code
+    text: str
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The turn is over and its message done with."""
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """An operator stopped the turn; its message is done with."""
+
+
+@dataclass(frozen=True)
+class Again:
+    """The message stays and its turn is tried again once the obstacle is gone."""
+
+    obstacle: Obstacle
+
+
+@dataclass(frozen=True)
+class GivenUp:
+    """The message cannot be handled; it is parked as failed."""
+
+    reason: str
+
+
+Verdict = Answered | Interrupted | Again | GivenUp
+
+
+def backoff(failures: int) -> timedelta:
+    """Return how long to wait after the `failures`-th failure in a row: 15 s, 30 s … 10 min."""
+    return timedelta(seconds=min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** max(0, failures - 1)))
+
+
+def crashed(words: str, *, attempts: int, failures: int, now: datetime) -> Verdict:
+    """Judge a turn that ended because the CLI died; the first time it is tried again at once."""
+    if attempts >= MAX_ATTEMPTS:
+        return GivenUp(f"the Claude CLI ended {attempts} times in its turn: {words}")
+    wait = backoff(failures - 1) if failures > 1 else timedelta()
+    return Again(Obstacle(Code.CLI_CRASHED, f"the Claude CLI ended: {words}", now + wait))
+
+
+def judge(
+    result: Result, limit: LimitSeen | None, *, attempts: int, failures: int, now: datetime
+) -> Verdict:
+    """Decide what becomes of a message after its turn.
+
+    `attempts` counts the turns of this message, `failures` the failed ones in a row of any
+    message. Branches on `ok`, never on the CLI's subtype, which says `success` for API errors.
+    """
+    if result.ok:
+        return Answered()
+    if result.aborted:
+        return Interrupted()
+    words = result.words or result.error or "no reason given"
+    later = now + backoff(failures)
+    if (known := _known(result, words, later=later, reset=_reset(limit, now), now=now)) is not None:
+        return Again(known)
+    unclear = result.error == "server_error" or result.status in _PASSING
+    if unclear and attempts < MAX_ATTEMPTS:
+        return Again(Obstacle(Code.API_ERROR, words, later))
+    return GivenUp(words)
+
+
+def _known(
+    result: Result, words: str, *, later: datetime, reset: datetime | None, now: datetime
+) -> Obstacle | None:
+    obstacle: tuple[Code, str, datetime | None] | None
+    match result.error, result.status:
+        case ("authentication_failed", 403):
+            obstacle = Code.NEEDS_LOGIN, f"this login lacks the permission: {words}", None
+        case ("authentication_failed", _) | (_, 401):
+            obstacle = Code.NEEDS_LOGIN, words, None
+        case ("rate_limit", _) | (_, 429):
+            obstacle = Code.RATE_LIMITED, words, reset or later
+        case ("billing_error", _):
+            obstacle = Code.CREDIT, words, now + _SLOW_RETRY
+        case ("model_not_found", _):
+            obstacle = Code.UNKNOWN_MODEL, words, now + _SLOW_RETRY
+        case (_, 529):
+            obstacle = Code.OVERLOADED, words, later
+        case _:
+            obstacle = None
+    return Obstacle(*obstacle) if obstacle else None
+
+
+def _reset(limit: LimitSeen | None, now: datetime) -> datetime | None:
+    if limit is None or not limit.rejected or limit.resets_at is None:
+        return None
+    # A clock that is behind the API's must not end in a hot loop.
+    return max(limit.resets_at, now + timedelta(seconds=1))
+
+
+def unix(seconds: float | None) -> datetime | None:
+    """Return the moment of a Unix time that may be missing or nonsense."""
+    if seconds is None:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None

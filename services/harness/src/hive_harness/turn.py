@@ -1,0 +1,138 @@
+"""One turn: a message given to the model, what it does told as it happens, how it ended."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from hivecommon.contracts.events import Trouble
+from hivecommon.contracts.roster import Activity
+
+from hive_harness import transcript
+from hive_harness.claude import Claude
+from hive_harness.eventlog import Clock, EventLog
+from hive_harness.prompt import turn_prompt
+from hive_harness.session import (
+    Began,
+    Called,
+    Compacting,
+    Happening,
+    Letter,
+    LimitSeen,
+    Result,
+    Retrying,
+    Returned,
+    Said,
+    Thought,
+)
+from hive_harness.status import StatusBoard
+from hive_harness.store import Fate
+
+_UNAUTHORIZED: Final = 401
+_ENDED_IN_TURN: Final = "the harness ended in the middle of the turn"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What every turn plays on."""
+
+    claude: Claude
+    log: EventLog
+    board: StatusBoard
+    clock: Clock
+    on_progress: Callable[[], None]
+    """Called when the model does something: whatever kept it from it is over."""
+
+
+class Turn:
+    """A turn of one message; `before` is what was known of the message until now."""
+
+    def __init__(self, stage: Stage, letter: Letter, number: int, before: Fate) -> None:
+        self._stage = stage
+        self._before = before
+        self._tool_calls = 0
+        self.letter = letter
+        self.number = number
+        self.attempts = before.attempts + 1
+        self.aborting = False
+        self.unauthorized = False
+        """Whether the API did not accept the login."""
+        self.limit: LimitSeen | None = None
+        self.result = Result(ok=False)
+
+    def announce(self, *, unread: int) -> None:
+        """Tell that the turn begins."""
+        stage = self._stage
+        redelivered = self._before.attempts > 0
+        stage.log.record(transcript.started(self.letter, redelivered=redelivered), turn=self.number)
+        stage.board.change(activity=Activity.WORKING, turn=self.number, unread=unread + 1)
+
+    async def run(self, *, unread: int) -> None:
+        """Give the model the message and listen until its result; raises what `Claude.turn` does."""
+        prompt = turn_prompt(
+            self.letter, unread=unread, again=self._note, fence=secrets.token_hex(4)
+        )
+        async for happening in self._stage.claude.turn(prompt):
+            self._take(happening)
+            if isinstance(happening, Retrying) and happening.status == _UNAUTHORIZED:
+                # The CLI would try for more than a minute.
+                self.unauthorized = True
+                await self.abort()
+
+    async def abort(self) -> None:
+        """Stop the model; `run` then ends."""
+        if not self.aborting:
+            self.aborting = True
+            if not await self._stage.claude.interrupt():
+                await self._stage.claude.close()
+
+    def conclude(self, outcome: str, error: str) -> None:
+        """Tell how the turn ended."""
+        self._stage.log.record(
+            transcript.ended(
+                self.letter, outcome, self.result, tool_calls=self._tool_calls, error=error
+            ),
+            turn=self.number,
+        )
+
+    @property
+    def _note(self) -> str:
+        attempts = self._before.attempts
+        if not attempts:
+            return ""
+        why = self._before.cut_off or _ENDED_IN_TURN
+        times = "once" if attempts == 1 else f"{attempts} times"
+        return (
+            f"you were given this message {times} before, and the turn was cut off ({why})."
+            " Some of it may be done already: look before you do it again."
+        )
+
+    def _take(self, happening: Happening) -> None:
+        stage = self._stage
+        match happening:
+            case Began():
+                stage.board.change(model=happening.model)
+            case Said() | Thought() | Called() | Returned():
+                stage.on_progress()
+                stage.log.record(transcript.told(happening), turn=self.number)
+                self._show_tool(happening)
+            case Retrying():
+                what = f"{happening.status or 'no answer'} {happening.error}"
+                retry_at = stage.clock() + timedelta(seconds=happening.delay_s)
+                text = f"attempt {happening.attempt} failed: {what}"
+                stage.log.record(Trouble("api_retry", text, retry_at), turn=self.number)
+            case LimitSeen():
+                self.limit = happening
+            case Compacting():
+                activity = Activity.WORKING if happening.ended else Activity.COMPACTING
+                stage.board.change(activity=activity)
+            case Result():
+                self.result = happening
+
+    def _show_tool(self, happening: Said | Thought | Called | Returned) -> None:
+        if isinstance(happening, Called):
+            self._tool_calls += 1
+            self._stage.board.change(current_tool=happening.tool[:80])
+        elif isinstance(happening, Returned):
+            self._stage.board.change(current_tool="")

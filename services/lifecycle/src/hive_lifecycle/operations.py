@@ -1,0 +1,211 @@
+"""What jobs do: each order as a row of steps that may be done again from the start."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from hivecommon.command import Run
+from hivecommon.contracts.events import AgentChanged
+from hivecommon.contracts.lifecycle import AgentSettings
+from hivecommon.contracts.roster import ContainerState
+from hivecommon.errors import HiveError
+from hivecommon.names import AgentName
+
+from hive_lifecycle import agent_files
+from hive_lifecycle.agents import Agent, Wanted
+from hive_lifecycle.config import LifecycleConfig
+from hive_lifecycle.errors import agent_exists, unknown_agent
+from hive_lifecycle.inboxes import Inboxes
+from hive_lifecycle.orders import Order, Verb
+from hive_lifecycle.registry import Registry
+from hive_lifecycle.roster import Roster
+from hive_lifecycle.runtime import AgentSpec, Report, Runtime
+from hive_lifecycle.store import Store
+
+Tell = Callable[[AgentChanged], Awaitable[None]]
+"""Publishes an event; never raises."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operations:
+    """Carries out orders, one per agent at a time."""
+
+    config: LifecycleConfig
+    store: Store
+    runtime: Runtime
+    registry: Registry
+    roster: Roster
+    inboxes: Inboxes
+    tell: Tell
+    run: Run
+    clock: Callable[[], datetime]
+
+    async def carry_out(self, job: str, order: Order, report: Report) -> None:
+        """Do what `order` wants; see `jobs.Work`."""
+        name = order.name
+        match order.verb:
+            case Verb.SPAWN:
+                await self._spawn(job, name, order.settings or AgentSettings(), report)
+            case Verb.START:
+                self.store.want(self._living(name).name, Wanted.RUNNING)
+                await self.bring_up(name, report)
+                await self.tell(AgentChanged(agent=name, what="started"))
+            case Verb.STOP:
+                await self._stop(name, report)
+                await self.tell(AgentChanged(agent=name, what="stopped"))
+            case Verb.RESTART:
+                self.store.want(self._living(name).name, Wanted.RUNNING)
+                await self.runtime.stop(name, report)
+                await self.bring_up(name, report)
+                await self.tell(AgentChanged(agent=name, what="restarted"))
+            case Verb.REBUILD:
+                await self._rebuild(name, report)
+            case Verb.RENAME:
+                await self._rename(job, order, report)
+            case Verb.DESTROY:
+                await self._destroy(name, report, purge=order.purge)
+
+    def _living(self, name: AgentName) -> Agent:
+        agent = self.store.find(name)
+        if agent is None:
+            raise unknown_agent(name)
+        return agent
+
+    async def observe(self, name: AgentName) -> ContainerState:
+        """Look at an agent and show it in the roster."""
+        seen = await self.runtime.observe(name)
+        agent = self.store.find(name)
+        if agent is not None:
+            await self.roster.update(agent, seen)
+        return seen.state
+
+    async def _spawn(
+        self, job: str, name: AgentName, settings: AgentSettings, report: Report
+    ) -> None:
+        agent = self.store.find(name)
+        if agent is None:
+            agent = Agent(name=name, settings=settings, origin=job, created_at=self.clock())
+            self.store.put(agent)
+            await report("agent written down")
+        elif agent.origin != job:
+            raise agent_exists(name)
+        await self.bring_up(name, report)
+        await self.tell(AgentChanged(agent=name, what="spawned"))
+
+    async def bring_up(self, name: AgentName, report: Report) -> None:
+        """Put everything in place that belongs to an agent, and start it."""
+        await self.lay_out(name, report)
+        await self.runtime.prepare(self._spec(name), report)
+        await self.launch(name, report)
+
+    async def lay_out(self, name: AgentName, report: Report) -> None:
+        """Make directories, bus identity and inbox of an agent, or find them in place."""
+        made = agent_files.make_directories(self.config.hive, name)
+        await report("directories made" if made else "directories in place", changed=made)
+        await self.registry.register(self._living(name), report)
+
+    async def launch(self, name: AgentName, report: Report) -> None:
+        """Start an agent that is laid out; return once its harness has reported.
+
+        Raises `start_failed` when it ends before that. A slow one is no failure.
+        """
+        seen = await self.runtime.observe(name)
+        agent = self._living(name)
+        agent_files.write_harness_config(
+            self.config.hive, agent, runtime=self.runtime.name, sandboxed=seen.sandboxed
+        )
+        before = self.clock()
+        try:
+            await self.runtime.start(self._spec(name), report)
+        finally:
+            await self.observe(name)
+        if seen.state is ContainerState.RUNNING:
+            return
+        greeted = await self.roster.wait_for_hello(name, before, self.config.hello_s)
+        if greeted:
+            await report("its harness has reported")
+        elif await self.observe(name) is ContainerState.RUNNING:
+            await report(
+                f"it runs, but has not reported within {self.config.hello_s:g} s", changed=False
+            )
+        else:
+            note = (await self.runtime.observe(name)).note
+            raise HiveError(
+                f"{name} ended right after its start: {note}", code="start_failed",
+                hint=f"see `hive logs {name}`; lifecycle goes on trying",
+            )  # fmt: skip
+
+    async def _stop(self, name: AgentName, report: Report) -> None:
+        # Written down first, so that its end is no crash, whoever notices it.
+        self.store.want(self._living(name).name, Wanted.STOPPED)
+        try:
+            await self.runtime.stop(name, report)
+        finally:
+            await self.observe(name)
+
+    async def _rebuild(self, name: AgentName, report: Report) -> None:
+        agent = self._living(name)
+        await self.lay_out(name, report)
+        await self.runtime.prepare(self._spec(name), report)
+        if agent.wanted is Wanted.RUNNING:
+            self.store.want(name, Wanted.RUNNING)
+            await self.runtime.stop(name, report)
+            await self.launch(name, report)
+        else:
+            await report("it is to stay stopped", changed=False)
+            await self.observe(name)
+        await self.tell(AgentChanged(agent=name, what="rebuilt"))
+
+    async def _destroy(self, name: AgentName, report: Report, *, purge: bool) -> None:
+        if self.store.find(name) is not None:
+            await self._stop(name, report)
+        await self.runtime.remove(name, report)
+        self.store.bury(name, self.clock(), purged=False)
+        await self.registry.unregister(name, report)
+        removed = await agent_files.remove_run_directory(self.config.hive, name, self.run)
+        await report("runtime directory removed", changed=removed)
+        await self.roster.drop(name)
+        if purge:
+            dropped = await self.registry.drop_inbox(name)
+            await report("inbox removed with all messages", changed=dropped)
+            purged = await agent_files.purge(self.config.hive.home, name, self.run)
+            await report("login, notes and history wiped", changed=purged)
+            self.store.bury(name, self.clock(), purged=True)
+        else:
+            await report(f"login and notes kept in {self._kept(name)}", changed=False)
+        detail = "purged" if purge else "login and notes kept"
+        await self.tell(AgentChanged(agent=name, what="destroyed", detail=detail))
+
+    async def _rename(self, job: str, order: Order, report: Report) -> None:
+        old, new = order.name, order.makes
+        if new is None:
+            raise HiveError(f"{old} is to be renamed to nothing", code="bad_request")
+        if (agent := self.store.find(old)) is not None:
+            await self.runtime.stop(old, report)
+            await self.runtime.remove(old, report)
+            agent_files.move(self.config.hive.home, old, new)
+            self.store.rename(old, new)
+            await report(f"directories moved, {old} is now {new}")
+        elif (agent := self.store.find(new)) is None:
+            raise unknown_agent(old)
+        await self.roster.drop(old)
+        await self.registry.unregister(old, report)
+        await self.lay_out(new, report)
+        moved = await self.inboxes.readdress(old, new, job)
+        await report(f"{moved} unread messages readdressed", changed=bool(moved))
+        await self.registry.drop_inbox(old)
+        removed = await agent_files.remove_run_directory(self.config.hive, old, self.run)
+        await report("runtime directory removed", changed=removed)
+        await self.runtime.prepare(self._spec(new), report)
+        if agent.wanted is Wanted.RUNNING:
+            await self.launch(new, report)
+        else:
+            await self.observe(new)
+        await self.tell(AgentChanged(agent=new, what="renamed", detail=f"was {old}"))
+
+    def _spec(self, name: AgentName) -> AgentSpec:
+        return AgentSpec(name, self._living(name).settings)
+
+    def _kept(self, name: AgentName) -> Path:
+        return self.config.hive.home.agent(name)

@@ -1,0 +1,136 @@
+"""What agents and other services ask of lifecycle."""
+
+import asyncio
+from contextlib import suppress
+from typing import Final
+
+from hivecommon.bus import Bus
+from hivecommon.callers import CallerKind
+from hivecommon.contracts.harness import Hello, SetPaused
+from hivecommon.contracts.jobs import JobAccepted, JobReply
+from hivecommon.contracts.lifecycle import (
+    AgentPower,
+    AgentRoster,
+    ApprovalJob,
+    CheckName,
+    Done,
+    ExecuteDestroy,
+    ExecuteSpawn,
+    FindStateDirs,
+    RosterReply,
+    StateDirs,
+)
+from hivecommon.contracts.lifecycle import AgentSettings as Settings
+from hivecommon.errors import HiveError
+from hivecommon.names import MANAGER, AgentName, parse_agent_name
+from hivecommon.service import Call
+
+from hive_lifecycle import agent_files
+from hive_lifecycle.admission import Admission
+from hive_lifecycle.jobs import JobQueue
+from hive_lifecycle.operations import Operations
+from hive_lifecycle.orders import Order, Verb
+from hive_lifecycle.service import Endpoints, accepted, approval_key
+
+_HARNESS_S: Final = 5.0
+
+
+class PeerVerbs:
+    """Answers `req.…` of agents and `svc.approvals.…`."""
+
+    def __init__(
+        self, operations: Operations, jobs: JobQueue, admission: Admission, bus: Bus,
+        group: asyncio.TaskGroup,
+    ) -> None:  # fmt: skip
+        self._do = operations
+        self._jobs = jobs
+        self._admission = admission
+        self._bus = bus
+        self._group = group
+
+    def endpoints(self) -> Endpoints:
+        """Return the request classes and who answers them."""
+        return {
+            Hello: self.hello,
+            AgentRoster: self.roster,
+            AgentPower: self.power,
+            ExecuteSpawn: self.execute_spawn,
+            ExecuteDestroy: self.execute_destroy,
+            ApprovalJob: self.approval_job,
+            FindStateDirs: self.find_state_dirs,
+            CheckName: self.check_name,
+        }
+
+    async def hello(self, call: Call, _request: Hello) -> Done:
+        """Note that a harness is up; tell it when it was paused or resumed while it started."""
+        name = AgentName(call.caller.name)
+        agent = self._admission.living(name)
+        await self._do.roster.hello(name)
+        # Its configuration says so as well, but was written a moment earlier. In the background,
+        # since the harness may answer nothing before it has this answer.
+        self._group.create_task(self._tell_paused(name, paused=agent.paused))
+        return Done()
+
+    async def _tell_paused(self, name: AgentName, *, paused: bool) -> None:
+        with suppress(HiveError):
+            await self._bus.request(SetPaused(paused=paused), timeout_s=_HARNESS_S, agent=name)
+
+    async def roster(self, _call: Call, _request: AgentRoster) -> RosterReply:
+        """Tell an agent who there is."""
+        return RosterReply(agents=self._do.roster.rows())
+
+    async def power(self, call: Call, request: AgentPower) -> JobAccepted:
+        """Let the manager start, stop, restart or rebuild another agent."""
+        if call.caller.kind is not CallerKind.AGENT or call.caller.name != MANAGER:
+            raise HiveError(
+                f"{call.caller} may not {request.verb} agents", code="refused",
+                hint=f"ask {MANAGER} or an operator",
+            )  # fmt: skip
+        if request.name == MANAGER:
+            raise HiveError(
+                f"the manager does not {request.verb} itself", code="refused",
+                hint="ask an operator",
+            )  # fmt: skip
+        order = Order(verb=Verb(request.verb), agent=request.agent)
+        self._admission.living(request.name)
+        return accepted(
+            await self._jobs.submit(call.request_id, order, requested_by=str(call.caller))
+        )
+
+    async def execute_spawn(self, _call: Call, request: ExecuteSpawn) -> JobAccepted:
+        """Carry an approved spawn out, once."""
+        order = Order(verb=Verb.SPAWN, agent=request.agent, settings=request.settings)
+        key = approval_key(request.approval)
+        if (job := self._jobs.known(key, order)) is None:
+            self._admission.spawn(request.name, request.settings)
+            job = await self._jobs.submit(
+                key, order, requested_by=request.requested_by, approval=request.approval
+            )
+        return accepted(job)
+
+    async def execute_destroy(self, _call: Call, request: ExecuteDestroy) -> JobAccepted:
+        """Carry an approved destroy out, once; of an agent that is gone it changes nothing."""
+        order = Order(verb=Verb.DESTROY, agent=request.agent)
+        job = await self._jobs.submit(
+            approval_key(request.approval), order,
+            requested_by=request.requested_by, approval=request.approval,
+        )  # fmt: skip
+        return accepted(job)
+
+    async def approval_job(self, _call: Call, request: ApprovalJob) -> JobReply:
+        """Tell how an approval's job is."""
+        stored = self._do.store.find_key(approval_key(request.approval))
+        if stored is None:
+            raise HiveError(f"approval {request.approval} has no job", code="unknown_job")
+        return JobReply(job=stored.job)
+
+    async def find_state_dirs(self, _call: Call, request: FindStateDirs) -> StateDirs:
+        """Tell which agents have a state directory; a link in its place is none."""
+        names = [parse_agent_name(agent) for agent in request.agents]
+        home = self._do.config.hive.home
+        return StateDirs(present=[name for name in names if agent_files.has_state(home, name)])
+
+    async def check_name(self, _call: Call, request: CheckName) -> Done:
+        """Refuse as the spawn would be."""
+        self._admission.spawn(request.name, Settings())
+        return Done(changed=False)

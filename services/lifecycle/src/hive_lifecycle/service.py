@@ -1,0 +1,240 @@
+"""What operators ask of lifecycle: the verbs on agents, jobs and operators."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+from hivecommon.bus import Bus
+from hivecommon.contracts.approvals import RecordSpawn
+from hivecommon.contracts.base import Request
+from hivecommon.contracts.events import AgentChanged
+from hivecommon.contracts.harness import SetPaused
+from hivecommon.contracts.jobs import (
+    CancelJob,
+    GetJob,
+    Job,
+    JobAccepted,
+    JobReply,
+    JobsReply,
+    ListJobs,
+    WaitJob,
+)
+from hivecommon.contracts.lifecycle import (
+    AgentReply,
+    Destroy,
+    Done,
+    GetStatus,
+    ListAgents,
+    Pause,
+    Rebuild,
+    Rename,
+    Restart,
+    Resume,
+    RosterReply,
+    Spawn,
+    Start,
+    Stop,
+)
+from hivecommon.contracts.operators import (
+    AddOperator,
+    ListOperators,
+    OperatorsReply,
+    RemoveOperator,
+)
+from hivecommon.contracts.roster import ContainerState
+from hivecommon.errors import HiveError, Unavailable
+from hivecommon.names import AgentName, parse_agent_name
+from hivecommon.service import Call, Handler
+
+from hive_lifecycle.admission import Admission, Check
+from hive_lifecycle.jobs import JobQueue
+from hive_lifecycle.operations import Operations
+from hive_lifecycle.orders import Order, Verb
+
+# Enough for approvals to come back from a restart, and less than natscli's 5 s.
+_RECORD_S: Final = 3.0
+# An answer is to come within a second; a harness that misses it asks when it says hello.
+_HARNESS_S: Final = 0.7
+
+Endpoints = Mapping[type[Request[Any]], Handler[Any]]
+
+
+def accepted(job: Job) -> JobAccepted:
+    """Return the answer that tells of a job."""
+    return JobAccepted(job=job.id, state=job.state, agent=job.agent, verb=job.verb)
+
+
+class OperatorVerbs:
+    """Answers `hive.…`."""
+
+    def __init__(
+        self, operations: Operations, jobs: JobQueue, admission: Admission, bus: Bus
+    ) -> None:
+        self._do = operations
+        self._jobs = jobs
+        self._admission = admission
+        self._bus = bus
+        # Two identical spawns at once must not be recorded as two decisions.
+        self._spawning: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def endpoints(self) -> Endpoints:
+        """Return the request classes and who answers them."""
+        return {
+            ListAgents: self.list_agents,
+            GetStatus: self.get_status,
+            Spawn: self.spawn,
+            Start: self.start,
+            Stop: self.stop,
+            Restart: self.restart,
+            Rebuild: self.rebuild,
+            Rename: self.rename,
+            Destroy: self.destroy,
+            Pause: self.pause,
+            Resume: self.resume,
+            GetJob: self.get_job,
+            WaitJob: self.wait_job,
+            ListJobs: self.list_jobs,
+            CancelJob: self.cancel_job,
+            ListOperators: self.list_operators,
+            AddOperator: self.add_operator,
+            RemoveOperator: self.remove_operator,
+        }
+
+    async def list_agents(self, _call: Call, _request: ListAgents) -> RosterReply:
+        """Answer from memory: the roster is kept up to date."""
+        return RosterReply(agents=self._do.roster.rows(), kept=list(self._do.store.kept()))
+
+    async def get_status(self, _call: Call, request: GetStatus) -> AgentReply:
+        """Look at the agent now, and answer with its row."""
+        self._admission.living(request.name)
+        await self._do.observe(request.name)
+        row = self._do.roster.row(request.name)
+        if row is None:
+            raise HiveError(f"{request.agent} was just destroyed", code="unknown_agent")
+        return AgentReply(agent=row)
+
+    async def spawn(self, call: Call, request: Spawn) -> JobAccepted:
+        """Have approvals record the operator's decision, and begin."""
+        order = Order(verb=Verb.SPAWN, agent=request.agent, settings=request.settings)
+        async with self._spawning[request.agent]:
+            if job := self._earlier(call, order):
+                return accepted(job)
+            self._admission.spawn(request.name, request.settings)
+            record = RecordSpawn(
+                agent=request.agent,
+                settings=request.settings,
+                reason=request.reason,
+                operator=call.caller.name,
+            )
+            reply = await self._bus.request(record, timeout_s=_RECORD_S, request_id=call.request_id)
+            number = reply.approval.id
+            job = await self._jobs.submit(
+                approval_key(number), order, requested_by=str(call.caller), approval=number
+            )
+            self._jobs.remember(call.request_id, job)
+            return accepted(job)
+
+    async def start(self, call: Call, request: Start) -> JobAccepted:
+        """Take the order; see `Start`."""
+        return await self._order(call, Order(verb=Verb.START, agent=request.agent))
+
+    async def stop(self, call: Call, request: Stop) -> JobAccepted:
+        """Take the order; see `Stop`."""
+        return await self._order(call, Order(verb=Verb.STOP, agent=request.agent))
+
+    async def restart(self, call: Call, request: Restart) -> JobAccepted:
+        """Take the order; see `Restart`."""
+        return await self._order(call, Order(verb=Verb.RESTART, agent=request.agent))
+
+    async def rebuild(self, call: Call, request: Rebuild) -> JobAccepted:
+        """Take the order; see `Rebuild`."""
+        return await self._order(call, Order(verb=Verb.REBUILD, agent=request.agent))
+
+    async def rename(self, call: Call, request: Rename) -> JobAccepted:
+        """Take the order; see `Rename`."""
+        new = parse_agent_name(request.to)
+        order = Order(verb=Verb.RENAME, agent=request.agent, to=new)
+        return await self._order(call, order, lambda: self._admission.rename(request.name, new))
+
+    async def destroy(self, call: Call, request: Destroy) -> JobAccepted:
+        """Take the order; see `Destroy`."""
+        order = Order(verb=Verb.DESTROY, agent=request.agent, purge=request.purge)
+        return await self._order(
+            call, order, lambda: self._admission.destroy(request.name, purge=request.purge)
+        )
+
+    async def _order(self, call: Call, order: Order, check: Check | None = None) -> JobAccepted:
+        if job := self._earlier(call, order):
+            return accepted(job)
+        if check is None:
+            self._admission.living(order.name)
+        else:
+            check()
+        return accepted(
+            await self._jobs.submit(call.request_id, order, requested_by=str(call.caller))
+        )
+
+    def _earlier(self, call: Call, order: Order) -> Job | None:
+        """Return the job of the same command, or one that wants the same; before any other check."""
+        return self._jobs.known(call.request_id, order) or self._jobs.join(call.request_id, order)
+
+    async def pause(self, _call: Call, request: Pause) -> Done:
+        """Write it down, then tell the harness."""
+        return await self._set_paused(request.name, paused=True)
+
+    async def resume(self, _call: Call, request: Resume) -> Done:
+        """Write it down, then tell the harness."""
+        return await self._set_paused(request.name, paused=False)
+
+    async def _set_paused(self, name: AgentName, *, paused: bool) -> Done:
+        self._admission.living(name)
+        changed = self._do.store.set_paused(name, paused=paused)
+        if await self._do.observe(name) is ContainerState.RUNNING:
+            # One that is starting is told when it says hello.
+            with suppress(Unavailable):
+                await self._bus.request(SetPaused(paused=paused), timeout_s=_HARNESS_S, agent=name)
+        if changed:
+            what = "paused" if paused else "resumed"
+            await self._do.tell(AgentChanged(agent=name, what=what))
+        return Done(changed=changed)
+
+    async def get_job(self, _call: Call, request: GetJob) -> JobReply:
+        """Answer with the job."""
+        return JobReply(job=self._jobs.get(request.job))
+
+    async def wait_job(self, _call: Call, request: WaitJob) -> JobReply:
+        """Answer once the job has ended or the time is over."""
+        return JobReply(job=await self._jobs.wait(request.job, request.timeout_s))
+
+    async def list_jobs(self, _call: Call, request: ListJobs) -> JobsReply:
+        """Answer with jobs, the newest first."""
+        if request.agent is not None:
+            parse_agent_name(request.agent)
+        return JobsReply(
+            jobs=self._do.store.list_jobs(request.agent, request.limit, active=request.active)
+        )
+
+    async def cancel_job(self, _call: Call, request: CancelJob) -> JobReply:
+        """Cancel a job that has not begun."""
+        return JobReply(job=await self._jobs.cancel(request.job))
+
+    async def list_operators(self, _call: Call, _request: ListOperators) -> OperatorsReply:
+        """Answer with the operators' names."""
+        return OperatorsReply(operators=self._do.registry.operators())
+
+    async def add_operator(self, _call: Call, request: AddOperator) -> OperatorsReply:
+        """Make an operator, or find one."""
+        await self._do.registry.add_operator(request.name)
+        return OperatorsReply(operators=self._do.registry.operators())
+
+    async def remove_operator(self, _call: Call, request: RemoveOperator) -> OperatorsReply:
+        """Cut an operator off."""
+        await self._do.registry.remove_operator(request.name)
+        return OperatorsReply(operators=self._do.registry.operators())
+
+
+def approval_key(number: int) -> str:
+    """Return the key of the one job that an approval has."""
+    return f"approval-{number}"
