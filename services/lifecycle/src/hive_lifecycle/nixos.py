@@ -76,7 +76,8 @@ class NixosRuntime:
             said = "its container was destroyed while it ran: `hive rebuild` makes it anew"
         return Observation(
             state=units.container_state(unit),
-            since=self._since(unit.changed_at_us),
+            since=self._moment(unit.changed_at_us),
+            started_at=self._moment(unit.ready_at_us) if unit.ready_at_us else None,
             sandboxed=True,
             pid=leader,
             note=said,
@@ -237,8 +238,8 @@ class NixosRuntime:
     def _dropin(self, container: str) -> Path:
         return self._config.paths.dropins / f"{units.unit_name(container)}.d" / _DROPIN
 
-    def _since(self, changed_at_us: int) -> datetime:
-        ago_s = time.clock_gettime(time.CLOCK_MONOTONIC) - changed_at_us / 1e6
+    def _moment(self, monotonic_us: int) -> datetime:
+        ago_s = time.clock_gettime(time.CLOCK_MONOTONIC) - monotonic_us / 1e6
         return self._clock() - timedelta(seconds=max(0.0, ago_s))
 
 

@@ -100,16 +100,17 @@ def read_nixos_config(environ: Mapping[str, str]) -> NixosConfig:
         start_timeout=_span(environ, "HIVE_START_TIMEOUT", timedelta(minutes=5)),
         build_timeout=_span(environ, "HIVE_BUILD_TIMEOUT", timedelta(hours=1)),
         start_parallel=_count(environ, "HIVE_START_PARALLEL", 3),
+        poll_s=_seconds(environ, "HIVE_POLL_S", 2.0),
     )
 
 
-def require_root(uid: int | None = None) -> None:
-    """Raise `not_root`: containers are root's business."""
-    if (os.getuid() if uid is None else uid) != 0:
+def require_access(paths: HostPaths) -> None:
+    """Raise `not_root`: nixos-container and systemd take orders from root alone."""
+    if not os.access(paths.conf.parent, os.W_OK):
         raise HiveError(
-            "HIVE_RUNTIME=nixos needs root: nixos-container and systemd take orders from nobody else",
+            f"HIVE_RUNTIME=nixos must be able to write {paths.conf}",
             code="not_root",
-            hint="run lifecycle as services.hyperhive does, or use HIVE_RUNTIME=local",
+            hint="run lifecycle as root, as services.hyperhive does, or use HIVE_RUNTIME=local",
         )
 
 
@@ -135,6 +136,17 @@ def _count(environ: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise _wrong(name, text, "a number from 1")
     return int(text)
+
+
+def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
+    text = environ.get(name) or str(default)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.01 <= value <= 60:  # noqa: PLR2004 - from busy looping to not seeing anything
+        raise _wrong(name, text, "a number of seconds from 0.01 to 60")
+    return value
 
 
 def _wrong(name: str, value: str, wanted: str) -> HiveError:

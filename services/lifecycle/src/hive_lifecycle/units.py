@@ -7,7 +7,7 @@ from hivecommon.contracts.roster import ContainerState
 
 PROPERTIES = (
     "Id", "ActiveState", "SubState", "Result", "NRestarts", "InvocationID", "ExecMainStatus",
-    "StateChangeTimestampMonotonic",
+    "StateChangeTimestampMonotonic", "ActiveEnterTimestampMonotonic",
 )  # fmt: skip
 _PREFIX, _SUFFIX = "container@", ".service"
 _RESULTS = {
@@ -32,6 +32,8 @@ class UnitState:
     exit_status: int = 0
     changed_at_us: int = 0
     """Of the monotonic clock; 0: never in this boot."""
+    ready_at_us: int = 0
+    """When it last became active; the same clock."""
 
     @property
     def waits_for_restart(self) -> bool:
@@ -101,6 +103,7 @@ def _unit(shown: Mapping[str, str]) -> UnitState:
         invocation=shown.get("InvocationID", ""),
         exit_status=_number(shown.get("ExecMainStatus")),
         changed_at_us=_number(shown.get("StateChangeTimestampMonotonic")),
+        ready_at_us=_number(shown.get("ActiveEnterTimestampMonotonic")),
     )
 
 

@@ -55,6 +55,7 @@ class Unit:
     n_restarts: int = 0
     invocation: str = ""
     changed_us: int = 0
+    ready_us: int = 0
     process: asyncio.subprocess.Process | None = None
     properties: dict[str, str] = field(default_factory=dict)
     _starts: deque[float] = field(default_factory=lambda: deque(maxlen=START_LIMIT))
@@ -148,6 +149,7 @@ class Unit:
             "MainPID": str(self.process.pid if self.process else 0),
             "ExecMainStatus": str(self.main_status),
             "StateChangeTimestampMonotonic": str(self.changed_us),
+            "ActiveEnterTimestampMonotonic": str(self.ready_us),
         } | self.properties
 
     def load_properties(self) -> None:
@@ -258,8 +260,10 @@ class Unit:
                     os.kill(pid, signal.SIGKILL)
 
     async def _set(self, active: str, sub: str) -> None:
-        self.active, self.sub = active, sub
         self.changed_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        if active == "active" and self.active != "reloading":
+            self.ready_us = self.changed_us
+        self.active, self.sub = active, sub
         async with self._changed:
             self._changed.notify_all()
 
