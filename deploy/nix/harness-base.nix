@@ -65,6 +65,8 @@ in
         HOME = "/root";
         HYPERHIVE_STATE_DIR = "/state";
         HIVE_AGENT_RUN = "/run/hive";
+        CLAUDE_CONFIG_DIR = "/root/.claude";
+        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC = "1";
         HIVE_CLAUDE_CLI = "${pkgs.claude-code}/bin/claude";
         HIVE_FORGE_REPO = cfg.forgeRepo;
         HIVE_REVISION = cfg.revision;

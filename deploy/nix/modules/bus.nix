@@ -27,7 +27,10 @@ in
         // common.confined
         // {
           Type = "simple";
-          ExecStartPre = "${cfg.package}/bin/hive-lifecycle prepare-bus";
+          # Idempotent: keys that exist are kept.
+          ExecStartPre = map (
+            name: "${cfg.package}/bin/hive-lifecycle prepare-bus --operator ${name}"
+          ) cfg.operators;
           ExecStart = "${cfg.bus.package}/bin/nats-server --config ${cfg.stateDir}/bus/nats-server.conf";
           ExecReload = "${pkgs.coreutils}/bin/kill -HUP $MAINPID";
           # One connection per agent, service, operator's tool and open page.

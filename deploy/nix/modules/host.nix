@@ -64,8 +64,8 @@ in
         message = "services.hyperhive.operators: a hive needs at least one operator";
       }
       {
-        assertion = builtins.all (name: builtins.match "[a-z0-9]([a-z0-9_-]{0,30}[a-z0-9])?" name != null) cfg.operators;
-        message = "services.hyperhive.operators: a name is 1 to 32 of a-z, 0-9, '-' and '_'";
+        assertion = builtins.all (name: builtins.match "[a-z0-9]([a-z0-9._-]{0,30}[a-z0-9])?" name != null) cfg.operators;
+        message = "services.hyperhive.operators: a name is 1 to 32 of a-z, 0-9, '.', '_' and '-', with a letter or digit at both ends";
       }
       {
         assertion = builtins.match "/[A-Za-z0-9_./+-]+" (toString cfg.stateDir) != null;

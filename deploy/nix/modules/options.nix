@@ -47,7 +47,7 @@ in
       description = ''
         Names of the people who run this hive. Each gets a bus key below
         `''${stateDir}/keys/operators`; every decision is recorded under the name of its key.
-        A name taken off this list keeps its key: remove the key's file as well.
+        A name taken off this list keeps its key: `hive operator` removes it.
       '';
     };
 

@@ -10,7 +10,6 @@ let
     HIVE_NATS_MONITOR_PORT = toString cfg.bus.monitorPort;
     HIVE_DASHBOARD_HOST = cfg.dashboard.host;
     HIVE_DASHBOARD_PORT = toString cfg.dashboard.port;
-    HIVE_OPERATORS = lib.concatStringsSep " " cfg.operators;
   }
   // lib.optionalAttrs cfg.forge.enable { HIVE_FORGE_URL = cfg.forge.url; };
 in

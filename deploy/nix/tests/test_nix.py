@@ -68,7 +68,11 @@ def test_each_unit_starts_its_own_program(tmp_path: Path) -> None:
         "hyperhive-lifecycle": "/stub/hyperhive/bin/hive-lifecycle",
     }
     bus = host["services"]["hyperhive-bus"]["serviceConfig"]
-    assert bus["ExecStartPre"] == "/stub/hyperhive/bin/hive-lifecycle prepare-bus"
+    prepare = "/stub/hyperhive/bin/hive-lifecycle prepare-bus --operator"
+    assert bus["ExecStartPre"] == [f"{prepare} root"]
+    operators = 'services.hyperhive.operators = [ "ada" "grace.h" ];'
+    two = evaluate("host", ENABLED + operators, tmp_path)["services"]["hyperhive-bus"]
+    assert two["serviceConfig"]["ExecStartPre"] == [f"{prepare} ada", f"{prepare} grace.h"]
     assert host["packages"] == ["/stub/hyperhive"]
     assert host["boot"]["enableContainers"] is True
     assert host["failed"] == []

@@ -40,16 +40,20 @@ async def main():
 asyncio.run(main())
 """
 SPAWN, REBUILD = "prepare start", "prepare stop start"
-# (what was done before, what is interrupted, where)
+WITH_CHILDREN, ALONE = True, False
+# (what was done before, what is interrupted, where, what of lifecycle is killed)
 MOMENTS = [
-    ("", SPAWN, "create.h-alice"),
-    ("", SPAWN, "build.alice"),
-    ("", SPAWN, "boot.h-alice"),
-    (SPAWN, REBUILD, "build.alice"),
-    (SPAWN, REBUILD, "update.h-alice"),
-    (SPAWN, REBUILD, "reload.h-alice"),
-    (SPAWN, "stop start", "boot.h-alice"),
-    (SPAWN, "remove", "destroy.h-alice"),
+    ("", SPAWN, "create.h-alice", WITH_CHILDREN),
+    ("", SPAWN, "create.h-alice", ALONE),
+    ("", SPAWN, "build.alice", WITH_CHILDREN),
+    ("", SPAWN, "boot.h-alice", WITH_CHILDREN),
+    (SPAWN, REBUILD, "build.alice", ALONE),
+    (SPAWN, REBUILD, "update.h-alice", WITH_CHILDREN),
+    (SPAWN, REBUILD, "update.h-alice", ALONE),
+    (SPAWN, REBUILD, "reload.h-alice", WITH_CHILDREN),
+    (SPAWN, "stop start", "boot.h-alice", ALONE),
+    (SPAWN, "remove", "destroy.h-alice", WITH_CHILDREN),
+    (SPAWN, "remove", "destroy.h-alice", ALONE),
 ]
 
 pytestmark = [pytest.mark.needs("bwrap", "flock")]
@@ -75,8 +79,8 @@ async def killed_at(bench: Bench, verbs: str, revision: str, gate: str, whole: b
             env=os.environ | {"HOME": str(bench.host.layout.root)},  # noqa: TID251 - a process's own
         )
         await until(reached)
-        doomed = psutil.Process(victim.pid).children(recursive=True) if whole else []
-        for process in (victim, *doomed):
+        lifecycle = psutil.Process(victim.pid)
+        for process in (lifecycle, *(lifecycle.children(recursive=True) if whole else [])):
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(signal.SIGKILL)
         await asyncio.to_thread(victim.wait)
@@ -94,10 +98,13 @@ def assert_sound(bench: Bench) -> None:
         assert (layout.conf_dir / f"{name}.conf").exists()
 
 
-@pytest.mark.parametrize("whole", [True, False], ids=["with-its-children", "alone"])
-@pytest.mark.parametrize(("before", "verbs", "gate"), MOMENTS)
+@pytest.mark.parametrize(("before", "verbs", "gate", "whole"), MOMENTS)
 async def test_the_next_rebuild_brings_the_agent_to_a_right_state(
-    bench: Bench, before: str, verbs: str, gate: str, *, whole: bool
+    bench: Bench,
+    before: str,
+    verbs: str,
+    gate: str,
+    whole: bool,  # noqa: FBT001 - a table's column
 ) -> None:
     if before:
         await bench.spawn()
@@ -123,14 +130,11 @@ async def test_the_next_start_alone_makes_up_for_a_spawn_cut_off(bench: Bench, g
     assert_sound(bench)
 
 
-@pytest.mark.parametrize("whole", [True, False], ids=["with-its-children", "alone"])
 @pytest.mark.parametrize("gate", ["create.h-alice", "boot.h-alice", "destroy.h-alice"])
-async def test_a_destroy_after_the_kill_leaves_nothing(
-    bench: Bench, gate: str, *, whole: bool
-) -> None:
+async def test_a_destroy_after_the_kill_leaves_nothing(bench: Bench, gate: str) -> None:
     if gate == "destroy.h-alice":
         await bench.spawn()
-    await killed_at(bench, "remove" if "destroy" in gate else SPAWN, "", gate, whole)
+    await killed_at(bench, "remove" if "destroy" in gate else SPAWN, "", gate, ALONE)
     bench.restart()
     await bench.runtime.remove(ALICE, bench.report)
     layout = bench.host.layout
