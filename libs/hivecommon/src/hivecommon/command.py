@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from typing_extensions import override
+
 from hivecommon.errors import HiveError
 
 MAX_OUTPUT_BYTES: Final = 4 << 20
@@ -158,6 +160,39 @@ async def start_detached(
     try:
         return await asyncio.create_subprocess_exec(  # noqa: TID251 - this is the door
             *argv,
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            start_new_session=True,
+            pass_fds=tuple(pass_fds),
+        )
+    except OSError as error:
+        raise HiveError(
+            f"cannot start {argv[0]!r}: {error.strerror or error}", code="no_command"
+        ) from error
+    finally:
+        os.close(descriptor)
+
+
+class Independent(subprocess.Popen[bytes]):
+    """A program that goes on without us; while it is our child, `poll()` tells how it ended."""
+
+    @override
+    def __del__(self) -> None:
+        """Leave it alone: asyncio's processes are killed when nobody holds them any more."""
+
+
+def start_independent(
+    argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, output: Path,
+    pass_fds: Sequence[int] = (),
+) -> Independent:  # fmt: skip
+    """Start a program whose life hangs neither on us nor on our event loop; see `start_detached`."""
+    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    try:
+        return Independent(
+            argv,
             cwd=cwd,
             env=dict(env),
             stdin=subprocess.DEVNULL,

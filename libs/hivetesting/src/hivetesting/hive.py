@@ -1,7 +1,6 @@
 """A whole hive for tests: `hive up` in directories of its own, on free ports, with a scripted model."""
 
 import asyncio
-import getpass
 import json
 import os
 import signal
@@ -25,7 +24,7 @@ from hivecommon.errors import HiveError
 from hivecommon.home import HiveHome
 from hivecommon.keys import read_seed
 
-from hivetesting.broker import free_port
+from hivetesting.broker import OPERATOR, free_port
 
 READY_S = 60
 SERVICES = ("hive_lifecycle", "hive_approvals", "hive_dashboard")
@@ -76,6 +75,7 @@ class RunningHive:
             "HIVE_NATS_URL": self.bus.url,
             "HIVE_NATS_MONITOR_PORT": str(self.monitor_port),
             "HIVE_DASHBOARD_PORT": str(self.dashboard_port),
+            "HIVE_OPERATOR": OPERATOR,
             "HIVE_MANAGER": "on" if self.manager else "off",
             "ANTHROPIC_BASE_URL": self.model_url,
             "ANTHROPIC_API_KEY": "scripted",
@@ -142,7 +142,7 @@ class RunningHive:
 
     async def connect(self) -> Bus:
         """Connect as the operator who started the hive."""
-        keys = operator_key(self.home, getpass.getuser())
+        keys = operator_key(self.home, OPERATOR)
         login = Login(
             url=self.bus.url, name="test operator", inbox_prefix="_INBOX", seed=read_seed(keys)
         )

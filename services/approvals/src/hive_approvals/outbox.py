@@ -27,6 +27,7 @@ from hive_approvals.tables import outbox
 _SERVICE: Final = "approvals"
 _SENDER: Final = "hive"
 _PAGE: Final = 50
+_ACK_S: Final = 2.0
 
 _log = structlog.get_logger()
 
@@ -116,7 +117,9 @@ class Outbox:
 
     async def _offer(self, row: Row[Any]) -> bool:
         try:
-            await self._bus.publish_acked(row.subject, row.payload, message_id=row.message_id)
+            await self._bus.publish_acked(
+                row.subject, row.payload, message_id=row.message_id, timeout_s=_ACK_S
+            )
         except Unavailable:
             raise
         except HiveError as error:

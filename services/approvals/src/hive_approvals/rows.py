@@ -122,7 +122,8 @@ def _parts(connection: Connection, query: Query) -> list[list[ColumnElement[bool
 
 
 def _record(row: Row[Any]) -> Record:
-    fields = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented way to a row's names
+    # The names are of a subclass of str, which msgspec takes for no str.
+    fields = {str(name): value for name, value in row._mapping.items()}  # noqa: SLF001 - documented
     details = msgspec.json.decode(fields.pop("details"), type=dict[str, Any])
     version, decision_id = fields.pop("version"), fields.pop("decision_id")
     del fields["request_id"]

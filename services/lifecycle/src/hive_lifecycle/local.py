@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
-from hivecommon.command import Run, start_detached
+from hivecommon.command import Independent, Run, start_independent
 from hivecommon.contracts.roster import ContainerState
 from hivecommon.errors import HiveError
 from hivecommon.names import AgentName
@@ -43,7 +43,7 @@ class LocalRuntime:
         self._watch = process.EndWatch()
         self._busy: dict[AgentName, ContainerState] = {}
         # Those that this very lifecycle started: their exit status is ours to know.
-        self._children: dict[AgentName, asyncio.subprocess.Process] = {}
+        self._children: dict[AgentName, Independent] = {}
         self._probing = asyncio.Lock()
         self._isolation: Isolation | None = None
 
@@ -149,7 +149,7 @@ class LocalRuntime:
         status = self._records.status_file(name)
         descriptor = os.open(status, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         try:
-            child = await start_detached(
+            child = start_independent(
                 self._argv(name, isolation, descriptor),
                 env=agent_environment(self._hive, places, self._mark(name)),
                 cwd=self._hive.home.state(name),
@@ -180,12 +180,12 @@ class LocalRuntime:
         )
 
     async def _find_harness(
-        self, name: AgentName, child: asyncio.subprocess.Process, isolation: Isolation
+        self, name: AgentName, child: Independent, isolation: Isolation
     ) -> tuple[ProcessId, ProcessId | None]:
         """Return the harness and its sandbox's first process; raise `start_failed`."""
         try:
             async with asyncio.timeout(_START_S):
-                while child.returncode is None:
+                while child.poll() is None:
                     found = self._look_inside(name) if isolation.sandboxed else (child.pid, None)
                     harness = process.identify(found[0]) if found else None
                     if found and harness is not None:
@@ -262,15 +262,15 @@ class LocalRuntime:
 
     async def _exit_status(self, name: AgentName, record: Record) -> int | None:
         """Return the harness's exit status as a shell gives it; None when nobody can tell."""
-        child = self._children.pop(name, None)
+        child = self._children.get(name)
         if record.sandboxed:
             if record.launcher is not None:  # it writes the status down and leaves
                 await process.wait_until_gone(record.launcher, _KILL_S)
             return read_status(self._records.status_file(name)).exit_code
         if child is None or record.harness is None or child.pid != record.harness.pid:
             return None
-        code = await child.wait()
-        return _SIGNALLED - code if code < 0 else code
+        code = child.poll()
+        return _SIGNALLED - code if code is not None and code < 0 else code
 
     async def _end_harness(self, record: Record) -> bool:
         """Ask the harness to end, then make it; return whether it was enough to ask."""
@@ -287,14 +287,16 @@ class LocalRuntime:
 
         A sandbox goes with its first process; what has no sandbox is found by its mark.
         """
-        known = [p for p in (record.first, record.harness) if p] if record else []
+        known = [record.first, record.harness, record.launcher] if record else []
         try:
-            await process.kill_all(known, (MARK, self._mark(name)), _KILL_S)
+            await process.kill_all(filter(None, known), (MARK, self._mark(name)), _KILL_S)
         except TimeoutError as error:
             raise HiveError(
                 f"processes of {name} cannot be killed", code="stop_failed",
                 hint="they hang in the kernel: see `ps -eo pid,stat,wchan,args`",
             ) from error  # fmt: skip
+        if (child := self._children.pop(name, None)) is not None:
+            child.poll()  # reaps it
 
     def _mark(self, name: AgentName) -> str:
         return f"{self._hive.home.root}:{name}"

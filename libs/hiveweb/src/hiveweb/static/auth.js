@@ -26,7 +26,7 @@ export function logOut() {
   user.value = null;
 }
 
-/** Take the ticket out of the address bar, if there is one, and log in with it. */
+/** Take the ticket out of the address bar, if there is one, and log in with it; rejects with `Refused`. */
 export async function logInFromFragment() {
   const ticket = new URLSearchParams(location.hash.slice(1)).get("ticket");
   if (!ticket) return;
@@ -37,9 +37,9 @@ export async function logInFromFragment() {
   user.value = answer.name;
 }
 
-/** Ask the server; resolves to the answer, rejects with `Refused`. */
-export async function call(method, path, body) {
-  const headers = { Accept: "application/json" };
+/** Ask the server (`extra`: further headers); resolves to the answer, rejects with `Refused`. */
+export async function call(method, path, body, extra = {}) {
+  const headers = { Accept: "application/json", ...extra };
   if (token()) headers.Authorization = `Bearer ${token()}`;
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let response;

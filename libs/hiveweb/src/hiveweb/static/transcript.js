@@ -7,30 +7,38 @@ import { Icon } from "./icon.js";
 const MAX_EVENTS = 5000;
 const SHOWN_CHARACTERS = 6000;
 
-/** Events in order, each once, grouped as they are shown. `add` may be given what was seen before. */
+const identity = (event) => `${event.seq}@${event.at}`; // an agent that was wiped counts from 1 again
+const place = (event) => event.order ?? event.seq;
+
+/**
+ * Events in order, each once, grouped as they are shown. `add` may be given what was seen before,
+ * and what is earlier. Order is an event's `order` where the source has one, else its `seq`.
+ */
 export class Transcript {
   constructor() {
     this.events = [];
-    this.seqs = new Set();
-    /** The blocks to show: `{key, turn, start, items, end}` for a turn, `{key, event}` for others. */
+    this.known = new Set();
+    /** The blocks to show: `{key, turn, start, items, end}` for a turn, `{key, item}` for others. */
     this.blocks = signal([]);
     /** What became of messages: id → "delivered" (its turn began) or "read" (it is over). */
     this.receipts = signal(new Map());
-    /** Sequence number of the last event; resume after it. */
+    /** The last event's place; resume after it. */
     this.last = 0;
   }
 
   add(events) {
-    const fresh = events.filter((event) => !this.seqs.has(event.seq));
-    if (!fresh.length) return;
-    const inOrder = fresh.every((event, i) => event.seq > (i ? fresh[i - 1].seq : this.last));
-    for (const event of fresh) this.seqs.add(event.seq);
-    this.events.push(...fresh);
-    if (!inOrder) this.events.sort((a, b) => a.seq - b.seq);
-    if (this.events.length > MAX_EVENTS) {
-      for (const event of this.events.splice(0, this.events.length - MAX_EVENTS)) this.seqs.delete(event.seq);
+    const fresh = [];
+    for (const event of events) {
+      if (this.known.has(identity(event))) continue;
+      this.known.add(identity(event));
+      fresh.push(event);
     }
-    this.last = Math.max(this.last, this.events[this.events.length - 1].seq);
+    if (!fresh.length) return;
+    const inOrder = fresh.every((event, i) => place(event) > (i ? place(fresh[i - 1]) : this.last));
+    this.events.push(...fresh);
+    if (!inOrder) this.events.sort((a, b) => place(a) - place(b));
+    for (const event of this.events.splice(0, Math.max(0, this.events.length - MAX_EVENTS))) this.known.delete(identity(event));
+    this.last = Math.max(this.last, place(this.events[this.events.length - 1]));
     this.blocks.value = group(this.events);
     this.#receive(fresh);
   }
@@ -54,7 +62,7 @@ export function group(events) {
     const { body } = event;
     if (body.kind === "status") continue;
     if (body.kind === "turn_started" || (event.turn && turn?.turn !== event.turn)) {
-      turn = { key: `t${event.seq}`, turn: event.turn, at: event.at, start: null, items: [], end: null };
+      turn = { key: `t${identity(event)}`, turn: event.turn, at: event.at, start: null, items: [], end: null };
       blocks.push(turn);
     }
     if (body.kind === "turn_started") turn.start = body;
@@ -63,10 +71,10 @@ export function group(events) {
       turn = null;
     } else if (body.kind === "tool_result" && calls.has(body.call_id)) calls.get(body.call_id).result = body;
     else {
-      const item = { key: event.seq, at: event.at, body, result: null };
+      const item = { key: identity(event), at: event.at, body, result: null };
       if (body.kind === "tool_call") calls.set(body.call_id, item);
       if (event.turn && turn) turn.items.push(item);
-      else blocks.push({ key: `e${event.seq}`, at: event.at, item });
+      else blocks.push({ key: `e${identity(event)}`, at: event.at, item });
     }
   }
   return blocks;
@@ -147,6 +155,7 @@ function Turn({ block }) {
   return html`<article class=${end ? "turn" : "turn open"}>
     ${start && html`<header class=${start.sender === "operator" ? "message mine" : "message"}>
       <div class="label"><${Icon} name="mail" /> <b><bdi>${plain(from)}</bdi></b> <${Time} at=${block.at} />
+        ${start.sender === "operator" && html`<span class="tag">${end ? "read" : "delivered"}</span>`}
         ${start.redelivered && html`<span class="tag warn">again, after a cut</span>`}</div>
       <${LongText} text=${start.body} /></header>`}
     <div class="items">${items.map((item) => html`<${Item} key=${item.key} item=${item} />`)}</div>

@@ -1,0 +1,49 @@
+"""`hive pause|resume|interrupt`: an agent's turns."""
+
+import click
+from hivecommon.contracts.harness import Interrupt
+from hivecommon.contracts.lifecycle import Done, Pause, Resume
+from hivecommon.errors import Unavailable
+from hivecommon.names import AgentName
+
+from hivectl.cli import AGENT, hive_command
+from hivectl.shell import Shell
+
+
+def _report(shell: Shell, done: Done, changed: str, as_it_was: str) -> None:
+    if shell.terminal.as_json:
+        shell.terminal.json(done)
+    else:
+        shell.terminal.line(changed if done.changed else as_it_was)
+
+
+@hive_command("pause", ("hive pause alice", "finish the turn that runs, then queue messages"))
+@click.argument("agent", type=AGENT)
+async def pause(shell: Shell, agent: AgentName) -> None:
+    """Park AGENT's turns, also while it is stopped; messages queue."""
+    async with shell.bus() as bus:
+        done = await bus.request(Pause(agent=agent))
+    _report(shell, done, f"{agent} is paused", f"{agent} was paused already")
+
+
+@hive_command("resume", ("hive resume alice", "go on with what has queued"))
+@click.argument("agent", type=AGENT)
+async def resume(shell: Shell, agent: AgentName) -> None:
+    """Let a paused AGENT go on."""
+    async with shell.bus() as bus:
+        done = await bus.request(Resume(agent=agent))
+    _report(shell, done, f"{agent} goes on", f"{agent} was not paused")
+
+
+@hive_command("interrupt", ("hive interrupt alice", "stop the turn that runs"))
+@click.argument("agent", type=AGENT)
+async def interrupt(shell: Shell, agent: AgentName) -> None:
+    """Stop the turn that AGENT runs."""
+    async with shell.bus() as bus:
+        try:
+            done = await bus.request(Interrupt(), agent=agent)
+        except Unavailable as error:
+            raise Unavailable(
+                f"{agent} does not answer", hint=f"does it run? see `hive status {agent}`"
+            ) from error
+    _report(shell, done, f"{agent}'s turn is interrupted", f"{agent} had no turn to interrupt")

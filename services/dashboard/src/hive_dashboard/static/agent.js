@@ -1,0 +1,153 @@
+// One agent: its state and verbs, its live transcript, and a box to write to it.
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../hiveweb/vendor/preact.js";
+import { absolute, dollars, plain, relative } from "../hiveweb/format.js";
+import { Icon } from "../hiveweb/icon.js";
+import { LongText, TranscriptView } from "../hiveweb/transcript.js";
+import { clearDelivered, forget, interrupt, openPage, outboxOf, sendMessage } from "./acts.js";
+import { DestroyDialog, Verb } from "./agents.js";
+import { JobLine } from "./notices.js";
+import { Marks, Since, StateTag, doing } from "./state.js";
+import { feed, followTranscript, jobs, reachable, roster, transcriptOf, troubleOf } from "./store.js";
+
+const MOST_EVENTS = 5000; // as many as a transcript keeps
+const NEAR_END = 120; // px: nearer to the end than this, the page follows
+
+/** What must be in reach wherever one has scrolled to. */
+function Brakes({ row }) {
+  const { name, harness } = row;
+  return html`<div class="brakes">
+    ${harness.activity === "working" && html`<button class="danger" title="stop the turn that runs" aria-label="Interrupt" disabled=${feed.stale.value} onClick=${() => interrupt(name)}>
+      <${Icon} name="octagon-alert" /><span class="wide-only">Interrupt</span></button>`}
+    ${harness.paused ? html`<${Verb} verb="resume" name=${name} icon="play" title="Resume" compact=${true} />` : html`<${Verb} verb="pause" name=${name} icon="pause" title="Pause" compact=${true} />`}
+  </div>`;
+}
+
+function Verbs({ row }) {
+  const [destroying, setDestroying] = useState(false);
+  const { name, state } = row;
+  const up = state === "running" || state === "starting";
+  return html`<div class="verbs">
+    ${up ? html`<${Verb} verb="stop" name=${name} icon="square" title="Stop" />` : html`<${Verb} verb="start" name=${name} icon="play" title="Start" tone="primary" />`}
+    <${Verb} verb="restart" name=${name} icon="rotate-cw" title="Restart" />
+    <${Verb} verb="rebuild" name=${name} icon="hammer" title="Rebuild" />
+    <button disabled=${feed.stale.value || state !== "running"} onClick=${() => openPage(name)}><${Icon} name="external-link" /> Own page</button>
+    <button class="danger" disabled=${!reachable("lifecycle")} onClick=${() => setDestroying(true)}><${Icon} name="trash-2" /> Destroy…</button>
+    ${destroying && html`<${DestroyDialog} name=${name} onClose=${() => setDestroying(false)} />`}
+  </div>`;
+}
+
+function Facts({ row }) {
+  const { harness } = row;
+  const facts = [
+    ["model", harness.model],
+    ["context", harness.context_used == null ? "" : `${Math.round(harness.context_used * 100)} %`],
+    ["cost today", harness.cost_today_usd ? dollars(harness.cost_today_usd) : ""],
+    ["unread", harness.unread ? String(harness.unread) : ""],
+    ["port", String(row.port)], ["runtime", row.runtime], ["pid", row.pid ? String(row.pid) : ""],
+    ["retries", harness.retry_at ? relative(harness.retry_at) : ""],
+  ].filter(([, value]) => value);
+  return html`<dl class="facts inline">${facts.map(([key, value]) => html`<div key=${key}><dt>${key}</dt><dd><bdi>${plain(value)}</bdi></dd></div>`)}</dl>`;
+}
+
+function Outgoing({ name, one }) {
+  const words = { sending: "sending…", queued: "queued: waits for its turn", failed: "not sent" };
+  return html`<article class="outgoing" data-message=${one.id} data-state=${one.state}>
+    <div class="label dim"><${Icon} name=${one.state === "failed" ? "circle-x" : "clock"} /> you,
+      <time datetime=${one.at} title=${absolute(one.at)}>${relative(one.at)}</time> <span class=${one.state === "failed" ? "bad" : ""}>${words[one.state] ?? ""}</span></div>
+    <${LongText} text=${one.body} />
+    ${one.state === "failed" && html`<div class="error">${plain(one.error)}
+      <div class="buttons"><button onClick=${() => forget(name, one.id)}>Discard</button>
+        <button class="primary" onClick=${() => sendMessage(name, one.body, one)}><${Icon} name="refresh-cw" /> Try again</button></div></div>`}
+  </article>`;
+}
+
+function SendBox({ name, row, onSent }) {
+  const key = `hive.draft.${name}`;
+  const [draft, setDraft] = useState(localStorage.getItem(key) ?? "");
+  const box = useRef();
+  useLayoutEffect(() => {
+    box.current.style.height = "auto";
+    box.current.style.height = `${Math.min(box.current.scrollHeight + 2, innerHeight * 0.4)}px`;
+  }, [draft]);
+  const edit = (text) => { setDraft(text); text ? localStorage.setItem(key, text) : localStorage.removeItem(key); };
+  function submit(event) {
+    event.preventDefault();
+    if (!draft.trim()) return;
+    sendMessage(name, draft);
+    edit("");
+    onSent();
+  }
+  const stopped = row && row.state !== "running";
+  return html`<form class="send" onSubmit=${submit}>
+    <label class="visually-hidden" for="message">message to ${name}</label>
+    <textarea id="message" ref=${box} rows="1" value=${draft} placeholder=${stopped ? `${name} does not run: the message will wait` : `Message to ${name} (Ctrl+Enter sends)`}
+      onInput=${(event) => edit(event.target.value)}
+      onKeyDown=${(event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit(event); }}></textarea>
+    <button class="primary" disabled=${!draft.trim() || feed.stale.value} aria-label="send"><${Icon} name="send" /> <span class="wide-only">Send</span></button>
+  </form>`;
+}
+
+/** Keep the end in view while one is there; elsewhere keep the place. Returns [atEnd, toEnd]. */
+function useFollow() {
+  const [atEnd, setAtEnd] = useState(true);
+  const following = useRef(true);
+  const toEnd = () => { following.current = true; setAtEnd(true); scrollTo(0, document.documentElement.scrollHeight); };
+  useEffect(() => {
+    let before = scrollY;
+    const onScroll = () => {
+      const near = document.documentElement.scrollHeight - innerHeight - scrollY < NEAR_END;
+      // Only a scroll upwards leaves the end: content that grows below does not.
+      if (near) following.current = true;
+      else if (scrollY < before - 2) following.current = false;
+      before = scrollY;
+      setAtEnd(following.current);
+    };
+    const grown = new ResizeObserver(() => { if (following.current) toEnd(); });
+    grown.observe(document.getElementById("main"));
+    addEventListener("scroll", onScroll, { passive: true });
+    return () => { grown.disconnect(); removeEventListener("scroll", onScroll); };
+  }, []);
+  return [atEnd, toEnd];
+}
+
+function Body({ name, row }) {
+  const [one] = useState(() => transcriptOf(name));
+  const [history, setHistory] = useState(one.history);
+  useEffect(() => followTranscript(one), [history]);
+  const blocks = one.model.blocks.value;
+  const outbox = outboxOf(name).value;
+  const receipts = one.model.receipts.value;
+  useEffect(() => clearDelivered(name, receipts), [receipts]);
+  const [atEnd, toEnd] = useFollow();
+  const earlier = () => {
+    Object.assign(one, { history: Math.min(history * 4, MOST_EVENTS), cursor: 0 });
+    setHistory(one.history);
+  };
+  return html`
+    ${one.error.value && html`<div class="error">${one.error.value.message}</div>`}
+    ${blocks.length > 0 && one.model.events.length >= history && history < MOST_EVENTS && html`<button class="earlier" onClick=${earlier}>Show earlier</button>`}
+    ${!one.loaded.value && blocks.length === 0 && html`<p class="dim">Reading the transcript…</p>`}
+    ${one.loaded.value && blocks.length === 0 && outbox.length === 0 && html`<p class="empty">Nothing has happened yet. Write to ${name} below, or with <code>hive send ${name} …</code></p>`}
+    <${TranscriptView} transcript=${one.model} />
+    ${outbox.filter((each) => !receipts.has(each.id)).map((each) => html`<${Outgoing} key=${each.id} name=${name} one=${each} />`)}
+    <div class="dock">
+      ${!atEnd && html`<button class="to-end" onClick=${toEnd}><${Icon} name="arrow-down" /> Latest</button>`}
+      <${SendBox} name=${name} row=${row} onSent=${toEnd} /></div>`;
+}
+
+export function AgentPage({ name }) {
+  const row = roster.value?.get(name);
+  const recent = [...(jobs.value?.values() ?? [])].filter((job) => job.agent === name).sort((a, b) => b.created_at.localeCompare(a.created_at));
+  const trouble = row && troubleOf(row);
+  return html`<section class="agent">
+    <div class="head"><h1><a href="#/agents" aria-label="all agents"><${Icon} name="arrow-left" /></a> ${plain(name)}</h1>
+      ${row && html`<${StateTag} row=${row} /> <${Since} row=${row} /><${Brakes} row=${row} />`}</div>
+    ${row && html`<div class="marks"><${Marks} row=${row} /></div>
+      ${doing(row) && !trouble && html`<p class="dim" dir="auto">${plain(doing(row))}</p>`}
+      ${trouble && html`<div class="error" role="alert"><b>${plain(trouble.kind)}</b> <bdi>${plain(trouble.text)}</bdi></div>`}
+      <${Facts} row=${row} /><${Verbs} row=${row} />`}
+    ${roster.value && !row && html`<p class="error">There is no agent ${plain(name)} (any more). Its transcript is kept for a while.</p>`}
+    ${recent.length > 0 && html`<details class="jobs"><summary>Jobs: ${plain(recent[0].verb)} ${plain(recent[0].state)}</summary>${recent.slice(0, 8).map((job) => html`<${JobLine} key=${job.id} job=${job} />`)}</details>`}
+    <${Body} name=${name} row=${row} />
+  </section>`;
+}

@@ -1,0 +1,90 @@
+// Approvals: what waits for a decision, and what was decided. Nothing is shown as done before it is.
+import { html, useState } from "../hiveweb/vendor/preact.js";
+import { absolute, plain, relative } from "../hiveweb/format.js";
+import { Icon } from "../hiveweb/icon.js";
+import { LongText } from "../hiveweb/transcript.js";
+import { act } from "./acts.js";
+import { Refusal } from "./agents.js";
+import { approvals, pending, reachable } from "./store.js";
+
+const TONES = { pending: "accent", approved: "accent", executing: "accent", done: "good", denied: "bad", failed: "bad", cancelled: "" };
+const ICONS = { pending: "circle-dot", approved: "loader", executing: "loader", done: "circle-check", denied: "ban", failed: "circle-x", cancelled: "circle-x" };
+const TITLES = { spawn: "Spawn", destroy: "Destroy" };
+
+const title = (one) => `${TITLES[one.kind] ?? plain(one.kind)} ${one.agent}`;
+const who = (text) => { const [kind, name] = String(text ?? "").split(":"); return name ? `${name} (${kind})` : kind; };
+
+function Settings({ settings }) {
+  if (!settings) return null;
+  const { persona, model, recipients, ...rest } = settings;
+  return html`<dl class="facts">
+    <div><dt>model</dt><dd><bdi>${plain(model || "the default")}</bdi></dd></div>
+    <div><dt>may write to</dt><dd>${recipients ? recipients.map(plain).join(", ") || "operators only" : "everybody"}</dd></div>
+    ${Object.entries(rest).map(([key, value]) => html`<div><dt>${plain(key)}</dt><dd><bdi>${plain(JSON.stringify(value))}</bdi></dd></div>`)}
+    ${persona && html`<div class="wide"><dt>persona</dt><dd><${LongText} text=${persona} /></dd></div>`}</dl>`;
+}
+
+function Risks({ approval }) {
+  const { settings, kind, agent, requested_by: by } = approval;
+  return html`${by.startsWith("agent:") && html`<span class="tag warn"><${Icon} name="user" />asked for by an agent</span>`}
+    ${kind === "destroy" && html`<span class="tag bad"><${Icon} name="trash-2" />removes ${agent}</span>`}
+    ${kind === "spawn" && settings?.recipients === null && html`<span class="tag"><${Icon} name="users" />may write to everybody</span>`}`;
+}
+
+export function ApprovalCard({ approval }) {
+  const [doing, setDoing] = useState("");
+  const [error, setError] = useState(null);
+  const [denying, setDenying] = useState(false);
+  const [reason, setReason] = useState("");
+  const off = Boolean(doing) || !reachable("approvals");
+  async function decide(verb, body) {
+    setDoing(verb);
+    setError(null);
+    try {
+      await act(verb, { id: approval.id, ...body });
+    } catch (refused) {
+      setError(refused);
+    }
+    setDoing("");
+  }
+  return html`<article class="card approval" data-approval=${approval.id} aria-label=${`approval ${approval.id}`}>
+    <div class="head"><h3>${title(approval)}</h3><span class="dim">#${approval.id}</span></div>
+    <div class="label"><span class="dim">asked for by</span> <b><bdi>${plain(who(approval.requested_by))}</bdi></b>
+      <time class="dim" datetime=${approval.requested_at} title=${absolute(approval.requested_at)}>${relative(approval.requested_at)}</time>
+      <${Risks} approval=${approval} /></div>
+    ${approval.reason ? html`<blockquote><${LongText} text=${approval.reason} /></blockquote>` : html`<p class="dim">No reason was given.</p>`}
+    <${Settings} settings=${approval.settings} />
+    <div class="dim digest">digest <code title=${approval.digest}>${approval.digest.slice(0, 16)}</code>: the approval holds for exactly this</div>
+    <${Refusal} error=${error} />
+    ${error?.code === "changed" && html`<p class="warn">It was changed while you read: look again before you decide.</p>`}
+    ${denying
+    ? html`<form onSubmit=${(event) => { event.preventDefault(); decide("deny", { reason }); }}>
+        <label>Why not? <span class="dim">the requester gets to read it</span>
+          <textarea value=${reason} maxlength="2000" autofocus onInput=${(event) => setReason(event.target.value)}></textarea></label>
+        <div class="buttons"><button type="button" onClick=${() => setDenying(false)}>Back</button>
+          <button class="danger primary" disabled=${off}><${Icon} name="ban" /> ${doing === "deny" ? "Denying…" : "Deny"}</button></div></form>`
+    : html`<div class="buttons"><button class="danger" disabled=${off} onClick=${() => setDenying(true)}><${Icon} name="ban" /> Deny…</button>
+        <button class="primary" disabled=${off} onClick=${() => decide("approve", { digest: approval.digest })}><${Icon} name="check" /> ${doing === "approve" ? "Approving…" : "Approve"}</button></div>`}
+  </article>`;
+}
+
+function Decided({ approval }) {
+  const at = approval.decided_at ?? approval.ended_at ?? approval.requested_at;
+  return html`<li class="card decided" data-approval=${approval.id}>
+    <div class="label"><span class=${`tag ${TONES[approval.state] ?? ""}`}><${Icon} name=${ICONS[approval.state] ?? "circle-dot"} />${plain(approval.state)}</span>
+      <b>${title(approval)}</b> <span class="dim">#${approval.id}</span>
+      <time class="dim" datetime=${at} title=${absolute(at)}>${relative(at)}</time></div>
+    <div class="dim">asked for by <bdi>${plain(who(approval.requested_by))}</bdi>${approval.decided_by && html`, decided by <bdi>${plain(who(approval.decided_by))}</bdi>`}</div>
+    ${approval.decision_reason && html`<${LongText} text=${approval.decision_reason} />`}
+    ${approval.note && html`<${LongText} class=${approval.state === "failed" ? "bad" : "dim"} text=${approval.note} />`}</li>`;
+}
+
+export function ApprovalsPage() {
+  const decided = [...(approvals.value?.values() ?? [])].filter((one) => one.state !== "pending").sort((a, b) => b.id - a.id);
+  return html`<div class="head"><h1>Approvals</h1></div>
+    ${approvals.value === null && html`<p class="dim">Waiting for the approvals…</p>`}
+    ${approvals.value && pending.value.length === 0 && html`<p class="empty">Nothing is pending. Agents ask here for what they may not do alone.</p>`}
+    ${pending.value.map((one) => html`<${ApprovalCard} key=${one.id} approval=${one} />`)}
+    ${decided.length > 0 && html`<section aria-label="decided"><h2>Decided</h2>
+      <ul class="roster">${decided.map((one) => html`<${Decided} key=${one.id} approval=${one} />`)}</ul></section>`}`;
+}
