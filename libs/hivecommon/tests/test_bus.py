@@ -107,7 +107,7 @@ async def test_everything_goes_on_after_kill_9_of_the_server(tmp_path: Path) -> 
             await jane.publish_acked("events.jane.text", b"{}", message_id="1", timeout_s=0.3)
         broker.start()
         async with asyncio.timeout(10):
-            while not jane.connected:  # noqa: ASYNC110 - nats-py has no event for it
+            while not jane.connected:
                 await asyncio.sleep(0.02)
             assert await jane.publish_acked("events.jane.text", b"{}", message_id="1")
             message = InboxMessage(id="after", body="hi", sent_at=NOW)

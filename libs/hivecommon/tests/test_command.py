@@ -53,7 +53,7 @@ def _runs(pid: int) -> bool:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - another process gives no event
+        while not condition():
             await asyncio.sleep(0.01)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Container
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from hive_lifecycle import units
 from hive_lifecycle.config_tree import config_tree
 from hive_lifecycle.containers import Containers
-from hive_lifecycle.containers_watch import ContainersWatch
+from hive_lifecycle.containers_watch import ContainersWatch, agent_of
 from hive_lifecycle.deployed import Deployed, DeployedFiles
 from hive_lifecycle.git import Git
 from hive_lifecycle.limits import Limits, read_limits, render_dropin
@@ -81,9 +81,17 @@ class NixosRuntime:
             sandboxed=True,
             pid=leader,
             note=said,
+            deaths=unit.restarts,
             deployed=deployed.revision,
             needs_update=self._is_behind(name, unit, leader, deployed),
         )
+
+    async def strangers(self, known: Container[AgentName]) -> list[AgentName]:
+        """Name the containers called like an agent's that no agent has, running or not."""
+        running = [unit.container for unit in await self._containers.show_all()]
+        names = sorted({*self._containers.names(), *running})
+        agents = [agent for name in names if (agent := agent_of(name)) is not None]
+        return [agent for agent in agents if agent not in known]
 
     async def prepare(self, agent: AgentSpec, report: Report) -> None:
         """Bring the container up to date; see `Runtime.prepare`."""
