@@ -7,7 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -100,6 +100,7 @@ class Hive:
         self._stack = stack
         self._process: subprocess.Popen[bytes] | None = None
         self._operator: Bus | None = None
+        self._approvals_bus: Bus | None = None
 
     @property
     def environment(self) -> HiveEnvironment:
@@ -143,7 +144,7 @@ class Hive:
         self._operator = await self.connect(self.broker.operator_login())
         await self._operator.subscribe(HiveEvent.filter_for("lifecycle"), self.happenings.take)
         await self._operator.client.flush()
-        approvals = await self.connect(self.broker.service_login("approvals"))
+        self._approvals_bus = approvals = await self.connect(self.broker.service_login("approvals"))
         group = await self._stack.enter_async_context(asyncio.TaskGroup())
         service = Service(
             approvals, group, name="approvals", version="0.0.1", description="a stand-in",
@@ -151,6 +152,10 @@ class Hive:
         )  # fmt: skip
         await service.start({RecordSpawn: self.approvals.record_spawn})
         await approvals.client.flush()
+
+    async def let_approvals_go(self) -> None:
+        assert self._approvals_bus is not None
+        await self._approvals_bus.drain()
 
     async def agent(self, name: str) -> Bus:
         """Connect with an agent's own key."""
@@ -175,6 +180,13 @@ class Hive:
 
     async def row(self, name: str) -> RosterRow:
         return (await self.operator.request(GetStatus(agent=name))).agent
+
+    async def until(self, name: str, met: Callable[[RosterRow], bool]) -> RosterRow:
+        """Return an agent's row once it meets the condition."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not met(row := await self.row(name)):
+                await asyncio.sleep(0.02)
+        return row
 
     async def names(self) -> list[str]:
         return [row.name for row in (await self.operator.request(ListAgents())).agents]

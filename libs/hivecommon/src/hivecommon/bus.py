@@ -286,8 +286,10 @@ class Bus:
             await self.jetstream.add_stream(config)
 
     async def drain(self) -> None:
-        """Answer what is queued, send what is buffered, close."""
-        if not self._client.is_closed:
+        """Answer what is queued, send what is buffered, close; without a server just close."""
+        if self._client.is_reconnecting:
+            await self._client.close()
+        elif not self._client.is_closed:
             await self._client.drain()
 
 

@@ -1,49 +1,20 @@
-"""`hive`: reads the environment, runs the command, turns its end into an exit status."""
+"""`hive`: wiring only."""
 
-import errno
 import io
 import os
 import sys
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import click
-from hivecommon.errors import HiveError
-
-from hivectl.cli import cli
-from hivectl.outcomes import INTERRUPTED, Outcome, exit_status
+from hivectl.dispatch import dispatch
 from hivectl.shell import Shell
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `hive` with `arguments`; return the exit status."""
+def main() -> int:
+    """Run `hive` with this process's arguments; return the exit status."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    shell = Shell(os.environ, now=lambda: datetime.now(UTC))
-    try:
-        status = cli.main(arguments, prog_name="hive", obj=shell, standalone_mode=False)
-    except HiveError as error:
-        shell.terminal.error(error)
-        return exit_status(error)
-    except click.UsageError as error:
-        where = error.ctx.command_path if error.ctx else "hive"
-        shell.terminal.error(
-            HiveError(error.format_message(), code="bad_argument", hint=f"see `{where} --help`")
-        )
-        return Outcome.MISUSED
-    except click.ClickException as error:
-        shell.terminal.error(HiveError(error.format_message(), code="bad_argument"))
-        return Outcome.MISUSED
-    except (click.Abort, KeyboardInterrupt):
-        return INTERRUPTED
-    except OSError as error:
-        if error.errno != errno.EPIPE:
-            raise
-        # Whoever read our output has had enough (`hive logs | head`); nothing is left to flush.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Outcome.DONE
-    return status if isinstance(status, int) else Outcome.DONE
+    return dispatch(None, Shell(os.environ, now=lambda: datetime.now(UTC)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Reading a stream: its history, then what comes, through one consumer, so that the seam has no gap."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -42,7 +42,7 @@ class Entry:
 
 async def history(
     bus: Bus, stream: str, subjects: Sequence[str], start: Start
-) -> AsyncIterator[Entry]:
+) -> AsyncGenerator[Entry, None]:
     """Yield what the stream holds now; raise `no_stream` or `unavailable`."""
     consumer = await _Consumer.make(bus, stream, subjects, start)
     left = consumer.pending
@@ -64,7 +64,7 @@ async def history(
 
 async def follow(
     bus: Bus, stream: str, subjects: Sequence[str], start: Start
-) -> AsyncIterator[Entry]:
+) -> AsyncGenerator[Entry, None]:
     """Yield what the stream holds and, for ever, what it will; an outage of the bus loses nothing."""
     consumer = await _Consumer.make(bus, stream, subjects, start)
     left = consumer.pending

@@ -5,6 +5,7 @@ ada is asked how many moons a planet has; she asks bob, bob answers, she writes 
 """
 
 import argparse
+import logging
 import os
 import signal
 import subprocess
@@ -16,6 +17,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Final
+
+import structlog
 
 from hivetesting.hive import RunningHive, Said, hive_command
 
@@ -40,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--once", action="store_true", help="end when the story is told")
     parser.add_argument("--directory", type=Path, help="where its hive lives; default: temporary")
     given = parser.parse_args(arguments)
+    # That a hive which is starting does not answer yet is no news.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _over)
     try:
