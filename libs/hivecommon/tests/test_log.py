@@ -78,3 +78,18 @@ def test_a_traceback_is_data_not_lines(capsys: pytest.CaptureFixture[str]) -> No
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1
     assert json.loads(lines[0])["exception"][0]["exc_type"] == "ValueError"
+
+
+def test_no_local_variable_reaches_a_log(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("dashboard")
+
+    def connect(seed: str) -> None:
+        raise ValueError(len(seed))
+
+    try:
+        connect("SUAOPENSESAME")
+    except ValueError:
+        structlog.get_logger().exception("failed")
+    said = capsys.readouterr().out
+    assert '"name":"connect"' in said
+    assert "OPENSESAME" not in said

@@ -13,8 +13,9 @@ from hivecommon.listen import listen
 from hiveweb.answers import JsonResponse
 from hiveweb.bundle import StaticBundle
 from hiveweb.feed import MAX_FRAME_BYTES, Feed, Topic
-from hiveweb.fence import LOOPBACK_HOSTS, Fence
+from hiveweb.fence import Fence
 from hiveweb.headers import SecurityHeaders
+from hiveweb.hosts import LOOPBACK_HOSTS
 from hiveweb.login import FailureLimit, Login
 from hiveweb.tickets import TicketStore
 from hiveweb.tokens import TokenSigner

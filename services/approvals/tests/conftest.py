@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from hivecommon.application import Context, declare_streams
 from hivecommon.broker import operators_directory
 from hivecommon.bus import Bus
 from hivecommon.callers import OperatorDirectory
-from hivecommon.command import base_environment
+from hivecommon.command import base_environment, start_detached
 from hivecommon.environment import read_environment
 from hivecommon.service import Service
 from hivetesting.broker import Broker, running_broker
@@ -82,6 +83,28 @@ async def service(
     """The service, running for the length of the test."""
     async with serving():
         yield
+
+
+@pytest.fixture
+def process(
+    environ: dict[str, str], own_broker: Broker
+) -> Callable[[], AbstractAsyncContextManager[asyncio.subprocess.Process]]:
+    """Return how to run the real process until the block ends."""
+    root = own_broker.home.root
+
+    @asynccontextmanager
+    async def run() -> AsyncIterator[asyncio.subprocess.Process]:
+        child = await start_detached(
+            [sys.executable, "-m", "hive_approvals"], env=environ, cwd=root, output=root / "out.log"
+        )
+        try:
+            yield child
+        finally:
+            with suppress(ProcessLookupError):
+                child.kill()
+            await child.wait()
+
+    return run
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 from hive_dashboard.config import DashboardConfig, read_config
 from hivecommon.environment import read_environment
 from hivecommon.errors import HiveError
-from hiveweb.fence import LOOPBACK_HOSTS
+from hiveweb.hosts import LOOPBACK_HOSTS
 
 
 def config(**environ: str) -> DashboardConfig:

@@ -9,7 +9,6 @@ from typing import Any, NoReturn
 
 import nats.errors
 import nats.js.errors
-import structlog
 from tenacity import AsyncRetrying, before_sleep_log, retry_if_exception_type, wait_exponential
 
 from hivecommon.broker import inbox_prefix, operators_directory, service_key
@@ -24,6 +23,7 @@ from hivecommon.errors import HiveError
 from hivecommon.keys import read_seed
 from hivecommon.log import configure
 from hivecommon.service import Handler, Service
+from hivecommon.structured import structlog
 
 _log = structlog.get_logger()
 

@@ -71,7 +71,7 @@ SERVICE_PERMISSIONS: Final[Mapping[str, Permissions]] = {
     "lifecycle": _service(
         "lifecycle",
         publish=("$JS.API.>", "$JS.ACK.>", "$KV.roster.>", "events.hive.job.>", "agent.*.>",
-                 "inbox.*.hive", "svc.lifecycle.>"),
+                 "inbox.*.*", "svc.lifecycle.>"),
         subscribe=("hive.>", "req.*.>", "svc.*.>", "events.>", "$JS.EVENT.ADVISORY.>"),
     ),
     "approvals": _service(

@@ -48,7 +48,7 @@ _FORBIDDEN: Final = re.compile(r'permissions violation for publish to "([^"]+)"'
 
 def _log() -> Any:
     """Return the log; structlog takes 0.12 s to import, and `hive ls` has nothing to log."""
-    import structlog  # noqa: PLC0415 - see above
+    from hivecommon.structured import structlog  # noqa: PLC0415 - see above
 
     return structlog.get_logger()
 

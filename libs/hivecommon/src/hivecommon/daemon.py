@@ -7,10 +7,10 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable
 
-import structlog
 import uvloop
 
 from hivecommon.errors import HiveError
+from hivecommon.structured import structlog
 
 Main = Callable[[asyncio.Event], Awaitable[None]]
 """Runs until the event is set (SIGTERM, SIGINT), then ends in good order."""

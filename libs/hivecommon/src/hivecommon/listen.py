@@ -6,10 +6,10 @@ import socket
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-import structlog
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from hivecommon.errors import HiveError
+from hivecommon.structured import structlog
 
 # 0.5 + 1 + 10 × 2 s: about 22 s in all, enough for a predecessor that is still shutting down.
 RETRIES: Final = 12

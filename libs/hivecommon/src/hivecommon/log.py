@@ -7,13 +7,13 @@ from collections import deque
 from typing import Any, Final, cast
 
 import msgspec
-import structlog
 from structlog.typing import EventDict, WrappedLogger
 from typing_extensions import override
 
 from hivecommon.bus import Bus
 from hivecommon.contracts.logs import Level, LogLine
 from hivecommon.errors import HiveError
+from hivecommon.structured import structlog
 
 MAX_LINE_BYTES: Final = 64 * 1024
 _KEPT_UNSENT: Final = 2000
@@ -75,7 +75,10 @@ def configure(source: str, *, level: Level = Level.INFO) -> BusLog:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
-            structlog.processors.dict_tracebacks,
+            # Local variables hold keys, prompts and payloads; none of them may reach a log.
+            structlog.processors.ExceptionRenderer(
+                structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+            ),
             emit,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level.rank * 10 + 10),

@@ -10,7 +10,6 @@ from uuid import uuid4
 
 import msgspec
 import nats.micro
-import structlog
 from nats.micro.request import Request as MicroRequest
 from nats.micro.service import Endpoint
 from nats.micro.service import Service as MicroService
@@ -27,6 +26,7 @@ from hivecommon.contracts.base import (
     wildcard,
 )
 from hivecommon.errors import INTERNAL, HiveError
+from hivecommon.structured import structlog
 
 RequestT = TypeVar("RequestT", bound=Request[Any])
 

@@ -3,8 +3,13 @@
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import os
+import pty
+import select
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -19,6 +24,8 @@ from hivectl.shell import Shell
 from hivectl.terminal import Terminal
 
 from hivetesting.broker import OPERATOR, Broker
+
+SILENCE_S = 30.0
 
 Endpoints = Mapping[type[Request[Any]], Handler[Any]]
 
@@ -71,6 +78,58 @@ class HiveCommand:
             {**self.environ, **environ}, now=lambda: datetime.now(UTC), terminal=Terminal(out, err)
         )  # fmt: skip
         return Said(dispatch(arguments, shell), out.getvalue(), err.getvalue())
+
+    def process(self, *arguments: str, stdin: str = "", **environ: str) -> Said:
+        """Run one command as a process of its own."""
+        done = subprocess.run(
+            [sys.executable, "-m", "hivectl", *arguments], env=self._whole(environ), input=stdin,
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        return Said(done.returncode, done.stdout, done.stderr)
+
+    @contextmanager
+    def on_terminal(self, *arguments: str, **environ: str) -> Iterator["Screen"]:
+        """Run one command at a terminal, where it may ask and use colours."""
+        ours, theirs = pty.openpty()
+        with subprocess.Popen(
+            [sys.executable, "-m", "hivectl", *arguments], stdin=theirs, stdout=theirs,
+            stderr=theirs, env={"TERM": "xterm", **self._whole(environ)}, start_new_session=True,
+        ) as process:  # fmt: skip
+            os.close(theirs)
+            try:
+                yield Screen(ours, process)
+            finally:
+                process.terminate()
+                os.close(ours)
+
+    def _whole(self, environ: Mapping[str, str]) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+        return {**kept, **self.environ, **environ}
+
+
+@dataclass
+class Screen:
+    """A terminal with a command at it."""
+
+    descriptor: int
+    process: subprocess.Popen[bytes]
+    seen: str = ""
+
+    def until(self, words: str) -> str:
+        """Return all that was shown once `words` are among it; fail when it ends or stays silent."""
+        while words not in self.seen:
+            part = b""
+            with suppress(OSError):  # that is how a closed terminal reads
+                if select.select([self.descriptor], [], [], SILENCE_S)[0]:
+                    part = os.read(self.descriptor, 4096)
+            if not part:
+                raise AssertionError(f"{words!r} never came; shown: {self.seen!r}")
+            self.seen += part.decode(errors="replace")
+        return self.seen
+
+    def type(self, text: str) -> None:
+        """Press keys."""
+        os.write(self.descriptor, text.encode())
 
 
 @asynccontextmanager

@@ -16,9 +16,10 @@ import msgspec
 from hivecommon.broker import agent_key
 from hivecommon.bus import Bus
 from hivecommon.contracts.base import fill
-from hivecommon.contracts.events import AgentEvent, TurnEnded
+from hivecommon.contracts.events import AgentEvent, StatusChanged, TurnEnded
 from hivecommon.contracts.harness import HarnessConfig
 from hivecommon.contracts.inbox import InboxMessage
+from hivecommon.contracts.roster import HarnessStatus
 from hivecommon.contracts.streams import EVENTS
 from hivecommon.names import parse_agent_name
 from nats.aio.msg import Msg
@@ -114,7 +115,7 @@ class HarnessProcess:
             self.process.wait()
             self.process = None
 
-    async def stop(self, within_s: float = 20) -> int:
+    async def stop(self, within_s: float = 60) -> int:
         """Ask it to end, as lifecycle does; return its exit status."""
         if self.process is None:
             raise RuntimeError(f"{self.name} does not run")
@@ -144,7 +145,7 @@ class AgentWatch:
         return [event.body for event in self.events if isinstance(event.body, kind)]
 
     async def until(
-        self, wanted: Callable[[AgentEvent], bool], *, within_s: float = 25
+        self, wanted: Callable[[AgentEvent], bool], *, within_s: float = 60
     ) -> AgentEvent:
         """Return the first event, past or to come, of which `wanted` is true."""
         try:
@@ -155,7 +156,19 @@ class AgentWatch:
             seen = "\n".join(f"{event.seq} {event.body}"[:300] for event in self.events)
             raise TimeoutError(f"not within {within_s} s; {self._agent} told:\n{seen}") from error
 
-    async def turn_ended(self, message_id: str, *, within_s: float = 25) -> TurnEnded:
+    async def status(
+        self, wanted: Callable[[HarnessStatus], bool], *, within_s: float = 60
+    ) -> HarnessStatus:
+        """Return the first status, past or to come, of which `wanted` is true."""
+
+        def shown(event: AgentEvent) -> bool:
+            return isinstance(event.body, StatusChanged) and wanted(event.body.status)
+
+        body = (await self.until(shown, within_s=within_s)).body
+        assert isinstance(body, StatusChanged)  # noqa: S101 - `shown` says so
+        return body.status
+
+    async def turn_ended(self, message_id: str, *, within_s: float = 60) -> TurnEnded:
         """Return how the turn of a message ended: the last of its turns, if it was cut off before."""
 
         def over(event: AgentEvent) -> bool:

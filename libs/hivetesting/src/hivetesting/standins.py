@@ -26,9 +26,11 @@ from hivecommon.contracts.events import AgentEvent, AgentEventBody, ApprovalChan
 from hivecommon.contracts.harness import Interrupt, Ticket, UiTicket
 from hivecommon.contracts.jobs import Job, JobAccepted, JobsReply, JobState, ListJobs
 from hivecommon.contracts.lifecycle import (
+    AgentReply,
     AgentSettings,
     Destroy,
     Done,
+    GetStatus,
     ListAgents,
     Restart,
     RosterReply,
@@ -121,7 +123,8 @@ class Hive:
     kept: list[str] = field(default_factory=list)
     asked: list[tuple[str, Any, str]] = field(default_factory=list)
     """(operator, request, request id) of each act."""
-    names: list[str] = field(default_factory=list)
+    decisions: asyncio.Event = field(default_factory=asyncio.Event)
+    """Cleared: approvals takes its time to answer a decision."""
 
     async def show(self, row: RosterRow) -> None:
         """Put a row into the roster, as lifecycle does."""
@@ -146,6 +149,12 @@ class Hive:
     async def list_agents(self, _call: Call, _request: ListAgents) -> RosterReply:
         """Answer `hive.list`."""
         return RosterReply(agents=list(self.rows.values()), kept=self.kept)
+
+    async def status(self, _call: Call, request: GetStatus) -> AgentReply:
+        """Answer `hive.status`."""
+        if request.agent not in self.rows:
+            raise HiveError(f"there is no agent {request.agent!r}", code="unknown_agent")
+        return AgentReply(agent=self.rows[request.agent])
 
     async def list_jobs(self, _call: Call, _request: ListJobs) -> JobsReply:
         """Answer `hive.job.list`."""
@@ -173,6 +182,7 @@ class Hive:
 
     async def approve(self, call: Call, request: Approve) -> ApprovalReply:
         """Approve, if the digest is right."""
+        await self.decisions.wait()
         self.asked.append((call.caller.name, request, call.request_id))
         approval = self.approvals[request.id]
         if approval.digest != request.digest:
@@ -227,13 +237,15 @@ async def open_hive(broker: Broker) -> AsyncIterator[Hive]:
             await lifecycle.declare(stream)
         bucket = await lifecycle.jetstream.create_key_value(bucket=ROSTER_BUCKET, direct=True)
         hive = Hive(broker, lifecycle, approvals, bucket)
+        hive.decisions.set()
         group = await stack.enter_async_context(asyncio.TaskGroup())
         operators = OperatorDirectory(operators_directory(broker.home))
         await Service(
             lifecycle, group, name="lifecycle", version="0.0.1", description="", operators=operators
         ).start(
             {
-                ListAgents: hive.list_agents, ListJobs: hive.list_jobs,
+                ListAgents: hive.list_agents,
+                GetStatus: hive.status, ListJobs: hive.list_jobs,
                 **dict.fromkeys((Spawn, Stop, Restart, Destroy), hive.verb),
             }
         )  # fmt: skip
@@ -253,6 +265,7 @@ class AgentMaker:
     def __init__(self, hive: Hive) -> None:
         self._hive = hive
         self._stack = AsyncExitStack()
+        self._made: dict[str, Agent] = {}
 
     async def __aenter__(self) -> Self:
         """Begin."""
@@ -263,11 +276,13 @@ class AgentMaker:
         await self._stack.aclose()
 
     async def __call__(self, name: str, **row: Any) -> Agent:
-        """Make the agent `name`; `row` changes its row in the roster."""
+        """Make the agent `name`, once; `row` changes its row in the roster."""
+        await self._hive.show(roster_row(name, **row))
+        if name in self._made:
+            return self._made[name]
         login = await self._hive.broker.register(name)
         bus = await Bus.connect(login, patience_s=5)
         self._stack.push_async_callback(bus.drain)
-        agent = Agent(bus, name)
+        agent = self._made[name] = Agent(bus, name)
         await agent.listen()
-        await self._hive.show(roster_row(name, **row))
         return agent

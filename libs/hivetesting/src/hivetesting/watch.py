@@ -39,9 +39,13 @@ class ApprovalWatch:
         def found() -> bool:
             return number in self._latest and wanted(self._latest[number])
 
-        async with asyncio.timeout(within_s), self._changed:
-            await self._changed.wait_for(found)
+        await self.when(found, within_s=within_s)
         return self._latest[number]
+
+    async def when(self, true: Callable[[], bool], *, within_s: float = 10) -> None:
+        """Return once an event has made it `true`; raise `TimeoutError` otherwise."""
+        async with asyncio.timeout(within_s), self._changed:
+            await self._changed.wait_for(true)
 
     async def state(self, number: int, state: ApprovalState, *, within_s: float = 10) -> Approval:
         """Return the approval once it is in `state`."""

@@ -14,7 +14,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hiveweb.answers import error_response
 
-LOOPBACK_HOSTS: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 MAX_BODY_BYTES: Final = 512 * 1024
 _READING: Final = frozenset({"GET", "HEAD"})
 _FOREIGN_CLOSE: Final = 4403

@@ -9,8 +9,8 @@ from hivecommon.contracts.jobs import Job, JobAccepted, JobId
 from hivecommon.contracts.lifecycle import ApprovalJob, CheckName, FindStateDirs
 from hivecommon.errors import Unavailable
 
-# A caller waits for these, and every answer is to come within a second.
-_SHORT_S: Final = 0.7
+# A caller waits for these, at worst for two of them, and is to have an answer within a second.
+_SHORT_S: Final = 0.4
 # Every answer comes within a second, a restart takes less than another.
 _EXECUTE_S: Final = 2.0
 

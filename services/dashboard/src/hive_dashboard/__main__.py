@@ -10,21 +10,16 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from hivecommon.application import Context, Endpoints, Identity, run_service
-from hivecommon.broker import operators_directory
 from hivecommon.contracts.dashboard import DashboardTicket
 from hivecommon.listen import inherited_socket, listen
-from hiveweb.login import FailureLimit, Login
 from hiveweb.tickets import TicketStore
-from hiveweb.tokens import TokenSigner, load_secret
 
 from hive_dashboard.config import (
     PORT_OPTION,
     TICKET_LIFETIME,
-    TOKEN_LIFETIME,
     DashboardConfig,
     read_config,
 )
-from hive_dashboard.operators import KnownOperators
 from hive_dashboard.service import Links
 
 IDENTITY = Identity(
@@ -41,18 +36,12 @@ def main() -> None:
 async def setup(context: Context) -> AsyncIterator[Endpoints]:
     """Make the dashboard's parts; the page starts beside the bus endpoint, which needs less."""
     config = read_config(context.environment, context.environ)
-    keys = context.environment.home.keys
-    login = Login(
-        TicketStore(TICKET_LIFETIME, file=keys / "dashboard-tickets.json"),
-        TokenSigner(
-            load_secret(keys / "dashboard.secret"), audience="dashboard", lifetime=TOKEN_LIFETIME
-        ),
-        FailureLimit(),
-        KnownOperators(operators_directory(context.environment.home)),
+    tickets = TicketStore(
+        TICKET_LIFETIME, file=context.environment.home.keys / "dashboard-tickets.json"
     )
-    links = Links(login.tickets, config.link)
+    links = Links(tickets, config.link)
     stop = asyncio.Event()
-    page = context.group.create_task(_serve_page(context, config, login, links, stop))
+    page = context.group.create_task(_serve_page(context, config, links, stop))
     try:
         yield {DashboardTicket: links.ticket}
     finally:
@@ -61,13 +50,13 @@ async def setup(context: Context) -> AsyncIterator[Endpoints]:
 
 
 async def _serve_page(
-    context: Context, config: DashboardConfig, login: Login, links: Links, stop: asyncio.Event
+    context: Context, config: DashboardConfig, links: Links, stop: asyncio.Event
 ) -> None:
     listener = await _listener(config)
     links.listening(listener.getsockname()[1])
     # FastAPI takes a third of a second to import: the bus is answered meanwhile.
     page = await asyncio.to_thread(importlib.import_module, "hive_dashboard.page")
-    await page.serve(context, config, login, listener, stop)
+    await page.serve(context, config, links.tickets, listener, stop)
 
 
 async def _listener(config: DashboardConfig) -> socket.socket:

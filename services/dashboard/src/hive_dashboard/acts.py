@@ -18,6 +18,7 @@ from hivecommon.contracts.jobs import CancelJob
 from hivecommon.contracts.lifecycle import (
     Destroy,
     Done,
+    GetStatus,
     Pause,
     Rebuild,
     Restart,
@@ -45,6 +46,7 @@ VERBS: Final[dict[str, type[Request[Any]]]] = {
 """The last part of `POST /api/hive/<verb>`, and the request that its body is."""
 
 _HARNESS_S: Final = 3.0
+_STATUS_S: Final = 3.0
 _REQUEST_ID = re.compile(r"\A[A-Za-z0-9-]{8,64}\Z")
 _FRAGMENT = re.compile(r"\Aticket=[A-Za-z0-9._~-]{8,400}\Z")
 
@@ -86,8 +88,8 @@ class Acts:
 
     bus: Bus
     clock: Callable[[], datetime]
-    exists: Callable[[str], bool]
-    """Whether the roster has such an agent."""
+    known: Callable[[str], bool]
+    """Whether the roster that the page shows has such an agent."""
 
     async def ask(self, verb: str, body: bytes, *, operator: str, request_id: str | None) -> Reply:
         """Carry out one of `VERBS`; raise the service's refusal.
@@ -127,7 +129,7 @@ class Acts:
 
     async def send(self, agent: str, order: MessageOrder, *, operator: str) -> Sent:
         """Put a message into the agent's inbox; it waits there when the agent is stopped."""
-        name = self._existing(agent)
+        name = await self._existing(agent, operator)
         message = InboxMessage(
             id=order.id,
             body=check_body(order.body),
@@ -141,7 +143,7 @@ class Acts:
 
     async def interrupt(self, agent: str, *, operator: str) -> Done:
         """Stop the turn that runs."""
-        name = self._existing(agent)
+        name = await self._existing(agent, operator)
         return await self.bus.request(
             Interrupt(), agent=name, operator=operator, timeout_s=_HARNESS_S
         )
@@ -151,7 +153,7 @@ class Acts:
 
         Of what the harness answers only the ticket is used: the agent may have written the rest.
         """
-        name = self._existing(agent)
+        name = await self._existing(agent, operator)
         ticket = await self.bus.request(
             UiTicket(), agent=name, operator=operator, timeout_s=_HARNESS_S
         )
@@ -160,11 +162,9 @@ class Acts:
             raise HiveError(f"{name} gave no ticket for its page", code="bad_reply")
         return PageTicket(port=agent_port(name), fragment=fragment)
 
-    def _existing(self, agent: str) -> AgentName:
+    async def _existing(self, agent: str, operator: str) -> AgentName:
+        """Return the agent's name; raise lifecycle's refusal when there is no such agent."""
         name = parse_agent_name(agent)
-        if not self.exists(name):
-            raise HiveError(
-                f"there is no agent {name!r}", code="unknown_agent",
-                hint="see the agents page, or spawn it",
-            )  # fmt: skip
+        if not self.known(name):
+            await self.bus.request(GetStatus(agent=name), operator=operator, timeout_s=_STATUS_S)
         return name

@@ -8,7 +8,7 @@ from typing import Final
 
 from hivecommon.environment import HiveEnvironment
 from hivecommon.errors import HiveError
-from hiveweb.fence import LOOPBACK_HOSTS
+from hiveweb.hosts import LOOPBACK_HOSTS
 
 TICKET_LIFETIME: Final = timedelta(hours=24)
 TOKEN_LIFETIME: Final = timedelta(days=30)

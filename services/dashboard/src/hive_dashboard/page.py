@@ -8,13 +8,18 @@ from typing import Any
 
 import uvicorn
 from hivecommon.application import Context
+from hivecommon.broker import operators_directory
+from hivecommon.home import HiveHome
 from hiveweb.feed import MAX_FRAME_BYTES
-from hiveweb.login import Login
+from hiveweb.login import FailureLimit, Login
+from hiveweb.tickets import TicketStore
+from hiveweb.tokens import TokenSigner, load_secret
 from typing_extensions import override
 
 from hive_dashboard.acts import Acts
-from hive_dashboard.config import DashboardConfig
+from hive_dashboard.config import TOKEN_LIFETIME, DashboardConfig
 from hive_dashboard.mirror import Mirror, utc_now
+from hive_dashboard.operators import KnownOperators
 from hive_dashboard.web import make_app, make_bundle, make_feed
 
 
@@ -27,13 +32,24 @@ class _Server(uvicorn.Server):
         yield
 
 
+def _login(home: HiveHome, tickets: TicketStore) -> Login:
+    secret = load_secret(home.keys / "dashboard.secret")
+    return Login(
+        tickets,
+        TokenSigner(secret, audience="dashboard", lifetime=TOKEN_LIFETIME),
+        FailureLimit(),
+        KnownOperators(operators_directory(home)),
+    )
+
+
 async def serve(
-    context: Context, config: DashboardConfig, login: Login, listener: socket.socket,
+    context: Context, config: DashboardConfig, tickets: TicketStore, listener: socket.socket,
     stop: asyncio.Event,
 ) -> None:  # fmt: skip
     """Serve the page on `listener` until `stop` is set."""
     bus = context.bus
     mirror = Mirror(bus, utc_now)
+    login = _login(context.environment.home, tickets)
     bundle = make_bundle()
 
     def condition() -> dict[str, Any]:

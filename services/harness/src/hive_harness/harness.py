@@ -50,6 +50,7 @@ T = TypeVar("T")
 _STOP_S: Final = 8.0
 _FLUSH_S: Final = 2.0
 _HELLO_RETRY_S: Final = 30.0
+_EVENTS_OF_A_TURN: Final = 10_000
 
 _log = structlog.get_logger()
 
@@ -118,7 +119,8 @@ async def _open_memory(settings: Settings) -> _Memory:
     )
     aside = await memory.store.open(_now())
     last_seq = await memory.store.read("last_seq")
-    await memory.log.open(floor=int(last_seq or 0))
+    # Noted at the end of each turn: more than this are not told in one.
+    await memory.log.open(floor=int(last_seq or 0) + _EVENTS_OF_A_TURN)
     if aside:
         text = f"the harness's own file was damaged; set aside: {aside}"
         memory.log.record(Trouble(code="state_damaged", message=text))
@@ -175,15 +177,18 @@ class _Harness:
         self._board.repeat()
         self._group.create_task(self._outbox.run())
         self._group.create_task(self._inbox.keep_alive())
-        await load_sdk()
         service = HarnessService(self._worker, self._board, self._memory.log, self.page.mint_ticket)
         await Endpoints(self._bus, self._group, self._settings.name).start(service.endpoints)
         await self._bus.client.flush()
-        self._working = self._group.create_task(self._worker.run())
+        self._working = self._group.create_task(self._work())
         self._group.create_task(self._say_hello())
         _log.info(
             "harness_started", agent=self._settings.name, sandboxed=self._settings.harness.sandboxed
         )
+
+    async def _work(self) -> None:
+        await load_sdk()
+        await self._worker.run()
 
     async def stop(self) -> None:
         """End the turn that runs, leave nothing running and nothing untold that can be told."""

@@ -167,8 +167,8 @@ class Worker:
         if obstacle.code is Code.NEEDS_LOGIN:
             self._login_tried = self._parts.credentials.fingerprint
         _log.warning("hindered", code=obstacle.code, reason=obstacle.text)
-        self._parts.board.hinder(obstacle)
         self._parts.log.record(Trouble(str(obstacle.code), obstacle.text, obstacle.retry_at))
+        self._parts.board.hinder(obstacle)
 
     def _hinder_for_disk(self, reason: object) -> None:
         text = f"the agent's state cannot be written: {reason}"

@@ -18,6 +18,8 @@ from hivecommon.names import AgentName, parse_agent_name
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerInfo, RawStreamMsg
 
+from hive_lifecycle.patience import patiently
+
 KEEP_READ: Final = timedelta(days=30)
 # JetStream's advisory on a message that was delivered `max_deliver` times (ADR-1, ADR-15).
 _PARKED: Final = f"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{INBOX.name}.*"
@@ -55,7 +57,9 @@ class Inboxes:
     async def _on_parked(self, msg: Msg) -> None:
         advisory = msgspec.json.decode(msg.data, type=_Advisory)
         agent = parse_agent_name(advisory.consumer)
-        message = await self._bus.jetstream.get_msg(INBOX.name, seq=advisory.stream_seq)
+        message = await patiently(
+            lambda: self._bus.jetstream.get_msg(INBOX.name, seq=advisory.stream_seq)
+        )
         _, sender = InboxMessage.route(message.subject or "")
         what = (
             f"the message {_message_id(message)} from {sender} to {agent} was cut off"
@@ -70,7 +74,7 @@ class Inboxes:
             body=f"{what}. It stays in the stream INBOX as number {advisory.stream_seq}.",
             sent_at=self._clock(),
         )
-        await self._bus.send_message(to=OPERATOR, sender="hive", message=notice)
+        await patiently(lambda: self._bus.send_message(to=OPERATOR, sender="hive", message=notice))
 
     async def prune(self) -> None:
         """Remove what agents have read and what is older than 30 days; unread messages stay."""
@@ -101,30 +105,48 @@ class Inboxes:
         May be repeated: each is stored under its new address, by an id made of `job` and its
         number, before it is removed from the old one.
         """
+        jetstream = self._bus.jetstream
         try:
-            consumer = await self._bus.jetstream.consumer_info(INBOX.name, old)
+            consumer = await patiently(lambda: jetstream.consumer_info(INBOX.name, old))
         except nats.js.errors.NotFoundError:
             return 0
         after = consumer.ack_floor.stream_seq if consumer.ack_floor else 0
         moved = 0
         while (message := await self._next_unread(old, after)) is not None:
-            if message.seq is None:
-                raise HiveError("the bus returned a message without a number", code="bad_reply")
-            _, sender = InboxMessage.route(message.subject or "")
-            await self._bus.publish_acked(
-                InboxMessage.subject_for(to=new, sender=sender),
-                message.data or b"",
-                message_id=f"{job}-{message.seq}",
-            )
-            await self._bus.jetstream.delete_msg(INBOX.name, message.seq)
-            after = message.seq
+            after = await self._readdress(message, new, job)
             moved += 1
         return moved
 
+    async def _readdress(self, message: RawStreamMsg, new: AgentName, job: str) -> int:
+        if (number := message.seq) is None:
+            raise HiveError("the bus returned a message without a number", code="bad_reply")
+        _, sender = InboxMessage.route(message.subject or "")
+        subject = InboxMessage.subject_for(to=new, sender=sender)
+        await patiently(
+            lambda: self._bus.publish_acked(
+                subject, message.data or b"", message_id=f"{job}-{number}"
+            )
+        )
+        try:
+            await patiently(lambda: self._bus.jetstream.delete_msg(INBOX.name, number))
+        except nats.js.errors.APIError:
+            if await self._exists(number):
+                raise  # else only the answer to an earlier try was lost
+        return number
+
+    async def _exists(self, number: int) -> bool:
+        try:
+            await patiently(lambda: self._bus.jetstream.get_msg(INBOX.name, seq=number))
+        except nats.js.errors.NotFoundError:
+            return False
+        return True
+
     async def _next_unread(self, name: AgentName, after: int) -> RawStreamMsg | None:
         try:
-            return await self._bus.jetstream.get_msg(
-                INBOX.name, seq=after + 1, subject=InboxMessage.filter_for(name), next=True
+            return await patiently(
+                lambda: self._bus.jetstream.get_msg(
+                    INBOX.name, seq=after + 1, subject=InboxMessage.filter_for(name), next=True
+                )
             )
         except nats.js.errors.NotFoundError:
             return None

@@ -2,9 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
 
-import nats.errors
 import nats.js.errors
 from hivecommon.broker import agent_key, operator_key, write_operators
 from hivecommon.broker_admin import declare_inbox, reload_server, write_agents
@@ -12,19 +10,14 @@ from hivecommon.bus import Bus
 from hivecommon.contracts.inbox import InboxMessage
 from hivecommon.contracts.streams import INBOX
 from hivecommon.environment import HiveEnvironment
-from hivecommon.errors import HiveError, Unavailable
+from hivecommon.errors import HiveError
 from hivecommon.keys import ensure_key
 from hivecommon.names import AgentName
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from hive_lifecycle import agent_files
 from hive_lifecycle.agents import Agent
+from hive_lifecycle.patience import patiently
 from hive_lifecycle.runtime import Report
-
-# A killed nats-server is back within a few seconds; a job in its middle waits for it.
-_PATIENCE_S: Final = 30.0
-
-_T = TypeVar("_T")
 
 
 class Registry:
@@ -38,6 +31,9 @@ class Registry:
         self._system = system
         self._living = living
         self._rendering = asyncio.Lock()
+        # Whether the server knows its files: a lifecycle before us may have ended before its
+        # reload. No reload without need: while one runs, a new connection can be turned away.
+        self._loaded = False
 
     async def register(self, agent: Agent, report: Report) -> None:
         """Make or keep the agent's key, copy it to its runtime directory, let the bus know it.
@@ -51,7 +47,7 @@ class Registry:
         await report("bus key made" if made else "bus key in place", changed=made or copied)
         changed = await self.apply()
         await report("known to the bus", changed=changed)
-        await _patiently(lambda: declare_inbox(self._bus, agent.name))
+        await patiently(lambda: declare_inbox(self._bus, agent.name))
         await report("inbox in place", changed=made)
 
     async def unregister(self, name: AgentName, report: Report) -> None:
@@ -64,8 +60,11 @@ class Registry:
         async with self._rendering:
             agents = {agent.name: agent.settings.recipients for agent in self._living()}
             changed = write_agents(self._hive.home, agents)
-            # Also when nothing changed: a lifecycle before us may have ended before its reload.
-            await _patiently(lambda: reload_server(self._system))
+            if changed:
+                self._loaded = False
+            if not self._loaded:
+                await patiently(lambda: reload_server(self._system))
+                self._loaded = True
             return changed
 
     async def drop_inbox(self, name: AgentName) -> bool:
@@ -84,7 +83,7 @@ class Registry:
 
     async def _drop(self, act: Callable[[], Awaitable[bool]]) -> bool:
         try:
-            return await _patiently(act)
+            return await patiently(act)
         except nats.js.errors.NotFoundError:
             return False
 
@@ -118,20 +117,4 @@ class Registry:
     async def _apply_operators(self) -> None:
         async with self._rendering:
             write_operators(self._hive.home)
-            await _patiently(lambda: reload_server(self._system))
-
-
-async def _patiently(act: Callable[[], Awaitable[_T]]) -> _T:
-    """Do it again while the bus is away; raise `Unavailable` when it stays away."""
-    try:
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type((Unavailable, nats.errors.Error)),
-            wait=wait_exponential(multiplier=0.1, max=2),
-            stop=stop_after_delay(_PATIENCE_S),
-            reraise=True,
-        ):
-            with attempt:
-                return await act()
-    except nats.errors.Error as error:
-        raise Unavailable(f"the bus is away: {str(error) or type(error).__name__}") from error
-    raise AssertionError("unreachable: the last attempt returns or raises")
+            await patiently(lambda: reload_server(self._system))

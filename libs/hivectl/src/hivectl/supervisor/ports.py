@@ -1,16 +1,20 @@
 """The hive's ports, looked at before they are needed: a taken one is named with what to change."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from hivecommon.environment import HiveEnvironment
 from hivecommon.errors import HiveError
 from hivecommon.listen import listen
 
+Sleep = Callable[[float], Awaitable[None]]
+
 
 class Ports:
     """The ports of the bus, of its monitor and of the dashboard; 0 means that none is needed."""
 
-    def __init__(self, environment: HiveEnvironment) -> None:
+    def __init__(self, environment: HiveEnvironment, sleep: Sleep = asyncio.sleep) -> None:
+        self._sleep = sleep
         bus = environment.bus
         self._bus = [
             (bus.host, bus.port, "HIVE_NATS_URL"),
@@ -22,25 +26,23 @@ class Ports:
 
     async def wait_until_free(self) -> None:
         """Return once nobody listens on any of them; raise `port_in_use` after about 22 s."""
-        await _all_free(self._bus + self._dashboard)
+        await self._all_free(self._bus + self._dashboard)
 
     async def wait_until_bus_is_free(self) -> None:
         """Return once nobody listens on the bus's two ports; raise as `wait_until_free`."""
-        await _all_free(self._bus)
+        await self._all_free(self._bus)
 
+    async def _all_free(self, ports: list[tuple[str, int, str]]) -> None:
+        async with asyncio.TaskGroup() as group:
+            tried = [group.create_task(self._free(*port)) for port in ports if port[1]]
+        for failure in [task.result() for task in tried]:
+            if failure is not None:
+                raise HiveError(failure.message, code="port_in_use", hint=failure.hint)
 
-async def _all_free(ports: list[tuple[str, int, str]]) -> None:
-    async with asyncio.TaskGroup() as group:
-        tried = [group.create_task(_free(*port)) for port in ports if port[1]]
-    for failure in [task.result() for task in tried]:
-        if failure is not None:
-            raise HiveError(failure.message, code="port_in_use", hint=failure.hint)
-
-
-async def _free(host: str, port: int, option: str) -> HiveError | None:
-    """Take the port and let go of it; return why it cannot be had."""
-    try:
-        (await listen(host, port, option=option)).close()
-    except HiveError as error:
-        return error
-    return None
+    async def _free(self, host: str, port: int, option: str) -> HiveError | None:
+        """Take the port and let go of it; return why it cannot be had."""
+        try:
+            (await listen(host, port, option=option, sleep=self._sleep)).close()
+        except HiveError as error:
+            return error
+        return None

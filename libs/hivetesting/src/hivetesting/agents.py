@@ -1,0 +1,49 @@
+"""Several agents at work on one bus, for tests."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hivecommon.bus import Bus
+
+from hivetesting.broker import Broker
+from hivetesting.harness import AgentWatch, HarnessProcess
+from hivetesting.messages_api.server import ScriptedMessagesApi
+
+
+@dataclass
+class Agents:
+    """Makes agents; `operator` and `lifecycle` are connections of those principals."""
+
+    broker: Broker
+    operator: Bus
+    lifecycle: Bus
+    api: ScriptedMessagesApi
+    directory: Path
+    made: list[HarnessProcess] = field(default_factory=list)
+
+    async def register(
+        self, name: str, *, environment: dict[str, str] | None = None, **settings: Any
+    ) -> HarnessProcess:
+        """Make an agent whose harness does not run yet; `settings` are fields of `HarnessConfig`."""
+        await self.broker.register(name, settings.get("recipients"))
+        agent = HarnessProcess(
+            self.broker, self.directory / name, name, self.api.base_url, settings, environment or {}
+        )
+        self.made.append(agent)
+        return agent
+
+    async def watch(self, name: str) -> AgentWatch:
+        """Follow an agent's events from now on."""
+        return await AgentWatch.begin(self.operator, name)
+
+    async def spawn(self, name: str, **settings: Any) -> tuple[HarnessProcess, AgentWatch]:
+        """Make an agent and start its harness; return it and its events."""
+        agent = await self.register(name, **settings)
+        watch = await self.watch(name)
+        return agent.start(), watch
+
+    def kill_all(self) -> None:
+        """End every harness at once."""
+        for agent in self.made:
+            agent.kill()

@@ -1,0 +1,151 @@
+"""What goes wrong at the API or with the CLI: shown, waited out, gone on from; no message is lost."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from hivecommon.contracts.events import Trouble, TurnEnded, TurnStarted
+from hivecommon.contracts.harness import RetryNow
+from hivecommon.contracts.roster import Activity, HarnessStatus
+from hivetesting.agents import Agents
+from hivetesting.harness import AgentWatch, tell
+from hivetesting.messages_api.rules import Rules, Script, in_order
+from hivetesting.messages_api.steps import (
+    CutStream,
+    Error,
+    Step,
+    forbidden,
+    model_not_found,
+    out_of_credit,
+    overloaded,
+    rate_limited,
+    subscription_limited,
+    unauthenticated,
+)
+from hivetesting.messages_api.steps import Text as Says
+
+QUICK = {"CLAUDE_CODE_MAX_RETRIES": "0"}
+
+
+async def status_with(watch: AgentWatch, trouble: str) -> HarnessStatus:
+    return await watch.status(lambda status: status.trouble == trouble)
+
+
+CASES = [
+    (overloaded(), "overloaded"),
+    (rate_limited(), "rate_limited"),
+    (out_of_credit(), "credit"),
+    (model_not_found("claude-sonnet-4-5"), "unknown_model"),
+    (unauthenticated(), "needs_login"),
+    (forbidden(), "needs_login"),
+    (Error(500), "api_error"),
+]
+
+
+async def test_an_api_error_keeps_the_message_and_goes_on_when_asked_to(agents: Agents) -> None:
+    _, watch = await agents.spawn("quita", environment=QUICK)
+    for answer, trouble in CASES:
+        agents.api.script = always(answer)
+        watch.events.clear()
+        asked = await tell(agents.operator, "quita", "please")
+        status = await status_with(watch, trouble)
+        assert status.trouble_text
+        assert status.needs_login == (trouble == "needs_login")
+        info = await agents.lifecycle.jetstream.consumer_info("INBOX", "quita")
+        assert info.num_ack_pending == 1
+        agents.api.script = Rules()
+        assert (await agents.operator.request(RetryNow(), agent="quita")).changed
+        assert (await watch.turn_ended(asked)).outcome == "answered"
+        assert [turn.redelivered for turn in watch.bodies(TurnStarted)] == [False, True]
+        await watch.status(lambda s: s.activity is Activity.IDLE and not s.trouble)
+
+
+def always(answer: Step) -> Script:
+    return lambda _request: [answer]
+
+
+async def test_a_login_lost_in_mid_session_is_seen_at_the_first_refusal(agents: Agents) -> None:
+    agents.api.script = Rules()
+    _, watch = await agents.spawn("xenia", environment={"CLAUDE_CODE_MAX_RETRIES": "10"})
+    await watch.turn_ended(await tell(agents.operator, "xenia", "one"))
+    agents.api.script = always(unauthenticated())
+    begun = time.monotonic()
+    await tell(agents.operator, "xenia", "two")
+    status = await status_with(watch, "needs_login")
+    assert status.needs_login
+    assert time.monotonic() - begun < 10  # the CLI alone tries for 70 s
+
+
+async def test_a_subscriptions_limit_is_waited_out_until_it_resets(agents: Agents) -> None:
+    resets_at = int(time.time()) + 12
+    agents.api.script = in_order([subscription_limited(resets_at)])
+    token = {"ANTHROPIC_API_KEY": "", "CLAUDE_CODE_OAUTH_TOKEN": "scripted-token"}
+    _, watch = await agents.spawn("yara", environment=token)
+    asked = await tell(agents.operator, "yara", "please")
+    status = await status_with(watch, "rate_limited")
+    assert status.rate_limited
+    assert status.retry_at is not None
+    assert status.retry_at.timestamp() == pytest.approx(resets_at, abs=2)
+    assert (await watch.turn_ended(asked)).outcome == "answered"
+    [_, again] = [e for e in watch.events if isinstance(e.body, TurnStarted)]
+    assert again.at >= status.retry_at
+
+
+async def test_a_stream_that_is_cut_recovers_within_the_turn(agents: Agents) -> None:
+    agents.api.script = in_order([Says("half of it"), CutStream()], [Says("all of it")])
+    _, watch = await agents.spawn("zita")
+    asked = await tell(agents.operator, "zita", "please")
+    assert (await watch.turn_ended(asked)).outcome == "answered"
+    assert len(watch.bodies(TurnEnded)) == 1
+
+
+async def test_a_message_waits_for_the_login_and_then_goes_on(agents: Agents) -> None:
+    agent = await agents.register("astrid", environment={"ANTHROPIC_API_KEY": ""})
+    watch = await agents.watch("astrid")
+    agent.start()
+    asked = await tell(agents.operator, "astrid", "please")
+    await status_with(watch, "needs_login")
+    info = await agents.lifecycle.jetstream.consumer_info("INBOX", "astrid")
+    assert (info.num_pending, info.num_ack_pending) == (1, 0)  # no delivery is counted
+    log_in(agent.claude)
+    assert (await watch.turn_ended(asked)).outcome == "answered"
+    assert agents.api.requests[0].credential == "scripted-access-token"
+    assert [turn.redelivered for turn in watch.bodies(TurnStarted)] == [False]
+
+
+async def test_a_cli_that_is_missing_is_said_and_looked_for_again(
+    agents: Agents, tmp_path: Path
+) -> None:
+    _, watch = await agents.spawn(
+        "birgit", environment={"HIVE_CLAUDE_CLI": str(tmp_path / "no" / "claude")}
+    )
+    asked = await tell(agents.operator, "birgit", "please")
+    status = await status_with(watch, "cli_missing")
+    assert "HIVE_CLAUDE_CLI" in status.trouble_text
+    assert status.retry_at is not None
+    assert not [e for e in watch.bodies(TurnStarted) if e.message_id == asked]
+
+
+async def test_a_cli_that_is_too_old_is_refused(agents: Agents, tmp_path: Path) -> None:
+    old = tmp_path / "claude"
+    old.write_text("#!/bin/sh\necho '2.1.197 (Claude Code)'\n")
+    old.chmod(0o755)
+    _, watch = await agents.spawn("carla", environment={"HIVE_CLAUDE_CLI": str(old)})
+    status = await status_with(watch, "cli_too_old")
+    assert "2.1.197" in status.trouble_text
+    assert len(watch.bodies(Trouble)) == 1
+
+
+def log_in(directory: Path) -> None:
+    """Leave credentials as a login does."""
+    login = {
+        "accessToken": "scripted-access-token",
+        "refreshToken": "scripted-refresh-token",
+        "expiresAt": int((time.time() + 3600) * 1000),
+        "scopes": ["user:inference", "user:profile"],
+        "subscriptionType": "max",
+    }
+    file = directory / ".credentials.json"
+    file.touch(mode=0o600)
+    file.write_text(json.dumps({"claudeAiOauth": login}))
