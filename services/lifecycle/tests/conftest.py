@@ -36,7 +36,7 @@ from hivetesting.broker import Broker, running_broker
 from nats.aio.msg import Msg
 
 HARNESS = Path(__file__).with_name("stand_in.py").read_text()
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class Approvals:

@@ -1,15 +1,16 @@
 """A whole lifecycle with HIVE_RUNTIME=nixos: every verb over the bus, on a stand-in NixOS host."""
 
 import asyncio
+import contextlib
 import signal
 import sys
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from hivecommon.bus import Bus, Login
 from hivecommon.command import run
 from hivecommon.contracts.inbox import InboxMessage
 from hivecommon.contracts.lifecycle import (
@@ -25,7 +26,7 @@ from hivecommon.contracts.roster import ContainerState
 from hivecommon.contracts.streams import INBOX
 from hivecommon.errors import HiveError
 from hivecommon.names import AgentName, agent_port
-from hivetesting.nixos.bench import eventually, host_environ
+from hivetesting.nixos.bench import eventually, host_environ, now
 from hivetesting.nixos.host import StandInHost, stand_in_host, until
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -150,24 +151,33 @@ async def test_a_link_planted_at_the_state_directory_is_not_followed(
     assert victim.stat().st_mode & 0o777 == 0o755
 
 
+@contextlib.asynccontextmanager
+async def connected(login: Login) -> AsyncIterator[Bus]:
+    bus = await Bus.connect(login, patience_s=5)
+    try:
+        yield bus
+    finally:
+        await bus.drain()
+
+
 async def say(hive: Hive, sender: str, to: str, body: str) -> None:
-    bus = await hive.agent(sender)
-    message = InboxMessage(id=f"{sender}-{to}-{len(body)}", body=body, sent_at=datetime.now(UTC))
+    message = InboxMessage(id=f"{sender}-{to}-{len(body)}", body=body, sent_at=now())
     subject = InboxMessage.subject_for(to=to, sender=sender)
-    await bus.publish_acked(subject, msgspec.json.encode(message), message_id=message.id)
+    async with connected(hive.broker.agent_login(sender)) as bus:
+        await bus.publish_acked(subject, msgspec.json.encode(message), message_id=message.id)
 
 
 async def messages(hive: Hive, to: str) -> list[tuple[str, str]]:
     """Give (sender, body) of all that the stream holds for somebody."""
-    system = await hive.connect(hive.broker.service_login("lifecycle"))
-    consumer = await system.jetstream.pull_subscribe(InboxMessage.filter_for(to), stream=INBOX.name)
     found = []
-    info = await consumer.consumer_info()
-    for _ in range(info.num_pending):
-        (msg,) = await consumer.fetch(1, timeout=5)
-        sender = InboxMessage.route(msg.subject)[1]
-        found.append((sender, InboxMessage.decode(msg.data).body))
-    await consumer.unsubscribe()
+    async with connected(hive.broker.service_login("lifecycle")) as bus:
+        everything = InboxMessage.filter_for(to)
+        consumer = await bus.jetstream.pull_subscribe(everything, stream=INBOX.name)
+        for _ in range((await consumer.consumer_info()).num_pending or 0):
+            (msg,) = await consumer.fetch(1, timeout=5)
+            sender = InboxMessage.route(msg.subject)[1]
+            found.append((sender, InboxMessage.decode(msg.data).body))
+        await consumer.unsubscribe()
     return found
 
 
@@ -234,7 +244,7 @@ async def test_a_crash_is_told_and_the_agent_comes_back(hive: Hive, host: StandI
     host.layout.turn(linger_s=0.0)
     host.run("systemctl", "kill", "-s", "KILL", "container@h-alice")
     told = await hive.happenings.wait_for("alice", "crashed")
-    assert "nspawn was killed" in told.detail or "started it again" in told.detail
+    assert "started it again once" in told.detail
 
     async def runs() -> bool:
         return (await hive.row("alice")).state is ContainerState.RUNNING
@@ -246,8 +256,12 @@ async def test_a_start_limit_is_told_and_overcome(hive: Hive, host: StandInHost)
     await hive.spawn("alice")
     host.layout.turn(linger_s=1.0)  # until then every start of systemd's own fails
     host.run("systemctl", "kill", "-s", "KILL", "container@h-alice")
-    told = await hive.happenings.wait_for("alice", "crashed")
-    assert "systemd gave up" in told.detail
+
+    async def gave_up() -> bool:
+        told = [one for one in hive.happenings.all if one.what == "crashed"]
+        return any("systemd gave up" in one.detail for one in told)
+
+    await eventually(gave_up)
     await hive.happenings.wait_for("alice", "restarted")
     assert (await hive.row("alice")).state is ContainerState.RUNNING
 

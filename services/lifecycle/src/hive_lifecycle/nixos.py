@@ -72,12 +72,13 @@ class NixosRuntime:
         leader = await self._containers.leader(container) if unit.runs else None
         deployed = self._deployed.read(name)
         said = units.note(unit)
+        since, started_at = self._moments(unit.changed_at_us, unit.ready_at_us)
         if unit.runs and not self._containers.exists(container):
             said = "its container was destroyed while it ran: `hive rebuild` makes it anew"
         return Observation(
             state=units.container_state(unit),
-            since=self._moment(unit.changed_at_us),
-            started_at=self._moment(unit.ready_at_us) if unit.ready_at_us else None,
+            since=since,
+            started_at=started_at if unit.ready_at_us else None,
             sandboxed=True,
             pid=leader,
             note=said,
@@ -246,9 +247,10 @@ class NixosRuntime:
     def _dropin(self, container: str) -> Path:
         return self._config.paths.dropins / f"{units.unit_name(container)}.d" / _DROPIN
 
-    def _moment(self, monotonic_us: int) -> datetime:
-        ago_s = time.clock_gettime(time.CLOCK_MONOTONIC) - monotonic_us / 1e6
-        return self._clock() - timedelta(seconds=max(0.0, ago_s))
+    def _moments(self, *monotonic_us: int) -> list[datetime]:
+        """Turn moments of systemd's clock, which began at boot, into ours."""
+        booted_at = self._clock() - timedelta(seconds=time.clock_gettime(time.CLOCK_MONOTONIC))
+        return [booted_at + timedelta(microseconds=each) for each in monotonic_us]
 
 
 def _limits_in(tree: Path | None) -> Limits:

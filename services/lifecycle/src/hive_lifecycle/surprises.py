@@ -22,11 +22,11 @@ def surprise(wanted: Wanted, before: Observation | None, seen: Observation) -> S
     A crash that the hive itself answers to (`failed`) is not told of here.
     """
     was = before.state if before is not None else None
-    if seen.state is ContainerState.RUNNING:
-        if seen.deaths > (before.deaths if before is not None else 0):
-            return Surprise("crashed", f"{seen.note}; it runs again")
-        if wanted is Wanted.STOPPED and was is not ContainerState.RUNNING:
-            return Surprise("started", "by hand on the host; `hive stop` ends it")
+    deaths = before.deaths if before is not None else 0
+    if seen.state is not ContainerState.FAILED and seen.deaths > deaths:
+        return Surprise("crashed", seen.note)
+    if seen.state is ContainerState.RUNNING and wanted is Wanted.STOPPED and was is not seen.state:
+        return Surprise("started", "by hand on the host; `hive stop` ends it")
     if seen.state is ContainerState.STOPPED and wanted is Wanted.RUNNING and was is not seen.state:
         return Surprise("stopped", "by hand on the host, or by itself; `hive start` brings it back")
     return None

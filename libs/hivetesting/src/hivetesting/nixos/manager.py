@@ -1,6 +1,7 @@
 """Stand-in for process 1 and machined: answers the systemctl and machinectl of one host.
 
-Runs as `python -m hivetesting.nixos.manager ROOT`; its clients send their argv as a line of JSON.
+Runs as `python -m hivetesting.nixos.manager ROOT`; a client sends its argv, parted by NULs, as one line;
+the answer is a line with exit status and length of the output, the output, and the errors.
 """
 
 # One branch a verb, as in systemctl.
@@ -9,7 +10,6 @@ Runs as `python -m hivetesting.nixos.manager ROOT`; its clients send their argv 
 import asyncio
 import contextlib
 import fnmatch
-import json
 import os
 import signal
 import sys
@@ -184,8 +184,9 @@ async def serve(layout: Layout) -> None:
             with contextlib.closing(writer):
                 line = await reader.readline()
                 if line:
-                    answer = await manager.answer(json.loads(line))
-                    writer.write(json.dumps(vars(answer)).encode())
+                    answer = await manager.answer(line.decode().rstrip("\n").split("\0"))
+                    out, err = answer.out.encode(), answer.err.encode()
+                    writer.write(b"%d %d\n%b%b" % (answer.code, len(out), out, err))
                     with contextlib.suppress(ConnectionError):
                         await writer.drain()
 

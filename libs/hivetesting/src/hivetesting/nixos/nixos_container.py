@@ -6,7 +6,6 @@
 import contextlib
 import errno
 import fcntl
-import json
 import os
 import re
 import shutil
@@ -165,11 +164,12 @@ class NixosContainer:
     def _client(self, *argv: str) -> tuple[int, str]:
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(str(self.layout.socket))
-            client.sendall(json.dumps(argv).encode() + b"\n")
+            client.sendall("\0".join(argv).encode() + b"\n")
             with client.makefile("rb") as reader:
-                answer = json.loads(reader.read())
-        sys.stderr.write(answer["err"])
-        return answer["code"], answer["out"]
+                code, length = (int(word) for word in reader.readline().split())
+                out = reader.read(length).decode()
+                sys.stderr.write(reader.read().decode())
+        return code, out
 
 
 def _parse(argv: list[str]) -> tuple[list[str], dict[str, str]]:
