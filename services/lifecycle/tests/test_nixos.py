@@ -122,7 +122,7 @@ async def test_s3_addresses_set_by_hand_are_cleared_by_a_rebuild(bench: Bench) -
     await bench.spawn()
     path = bench.conf_file()
     path.write_text(path.read_text() + "HOST_ADDRESS=10.0.0.1\nNOTE=mine\n")
-    assert "network, binds and capabilities in h-alice.conf" in await bench.rebuild()
+    assert "network, binds and capabilities of h-alice" in await bench.rebuild()
     assert bench.conf()["HOST_ADDRESS"] == ""
     assert bench.conf()["NOTE"] == "mine"
     assert bench.inside(ALICE, "readlink", "/proc/self/ns/net").strip() == own_network()

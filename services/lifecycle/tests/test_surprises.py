@@ -9,7 +9,7 @@ from hive_lifecycle.surprises import surprise
 from hivecommon.contracts.roster import ContainerState
 
 RUNNING, STOPPED = ContainerState.RUNNING, ContainerState.STOPPED
-FAILED, STARTING = ContainerState.FAILED, ContainerState.STARTING
+FAILED = ContainerState.FAILED
 
 
 def seen(state: ContainerState, deaths: int = 0) -> Observation:
@@ -33,8 +33,7 @@ def seen(state: ContainerState, deaths: int = 0) -> Observation:
         (Wanted.RUNNING, seen(RUNNING, deaths=3), seen(RUNNING, deaths=1), None),
         (Wanted.RUNNING, None, seen(RUNNING, deaths=2), "crashed"),
         (Wanted.RUNNING, seen(RUNNING), seen(FAILED, deaths=4), None),
-        (Wanted.RUNNING, seen(RUNNING), seen(STARTING, deaths=1), "crashed"),
-        (Wanted.RUNNING, seen(STARTING, deaths=1), seen(RUNNING, deaths=1), None),
+        (Wanted.RUNNING, seen(FAILED, deaths=4), seen(RUNNING), None),
     ],
 )
 def test_only_what_nobody_asked_for_is_told(

@@ -156,7 +156,9 @@ class Containers:
         return _last_line(done) if done.code == 0 and done.stdout else ""
 
     async def _show(self, pattern: str) -> list[UnitState]:
-        done = await self._systemctl("show", "--property", ",".join(PROPERTIES), pattern)
+        done = await self._systemctl(
+            "show", "--timestamp=us+utc", "--property", ",".join(PROPERTIES), pattern
+        )
         return parse_show(done.check().stdout.decode(errors="replace"))
 
     async def _systemctl(self, *argv: str, timeout_s: float = _QUICK_S) -> Completed:

@@ -2,9 +2,8 @@
 
 import asyncio
 import hashlib
-import time
 from collections.abc import AsyncIterator, Callable, Container
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from hivecommon.command import Run
@@ -46,7 +45,7 @@ class NixosRuntime:
         self._hive = hive
         self._config = config
         self._run = run
-        self._clock = clock
+        self._opened_at = clock()
         self._containers = Containers(config, run, directory)
         self._deployed = DeployedFiles(directory)
         self._meta = MetaFlake(
@@ -72,13 +71,12 @@ class NixosRuntime:
         leader = await self._containers.leader(container) if unit.runs else None
         deployed = self._deployed.read(name)
         said = units.note(unit)
-        since, started_at = self._moments(unit.changed_at_us, unit.ready_at_us)
         if unit.runs and not self._containers.exists(container):
             said = "its container was destroyed while it ran: `hive rebuild` makes it anew"
         return Observation(
             state=units.container_state(unit),
-            since=since,
-            started_at=started_at if unit.ready_at_us else None,
+            since=unit.changed_at or self._opened_at,
+            started_at=unit.ready_at,
             sandboxed=True,
             pid=leader,
             note=said,
@@ -110,8 +108,11 @@ class NixosRuntime:
         )  # fmt: skip
         if await self._make_container(name, report):
             deployed = replace(wanted, system=str(self._containers.system(container_name(name))))
-        await self._write_conf(name, report)
-        await self._write_dropin(name, limits, report)
+        await report(
+            f"network, binds and capabilities of {container_name(name)}",
+            changed=self._write_conf(name),
+        )
+        await report("limits of its unit", changed=await self._write_dropin(name, limits))
         await self._build(name, deployed, wanted, report)
 
     async def start(self, agent: AgentSpec, report: Report) -> None:
@@ -125,8 +126,10 @@ class NixosRuntime:
         if not whole:
             await self.prepare(agent, report)
         self._make_bind_sources(name)
-        await self._write_conf(name, report)
-        await self._write_dropin(name, self._deployed.read(name).limits, report)
+        if self._write_conf(name):
+            await report(f"network, binds and capabilities of {container}")
+        if await self._write_dropin(name, self._deployed.read(name).limits):
+            await report("limits of its unit")
         async with self._starting:
             await self._containers.start(container)
         unit = await self._containers.show(container)
@@ -192,20 +195,19 @@ class NixosRuntime:
         await report(f"container {container} created")
         return True
 
-    async def _write_conf(self, name: AgentName, report: Report) -> None:
+    def _write_conf(self, name: AgentName) -> bool:
         path = self._containers.conf(container_name(name))
         wanted = set_nspawn_flags(load_conf(path), self.binds(name), [drop_capabilities()])
-        changed = write_conf(path, wanted)
-        await report(f"network, binds and capabilities in {path.name}", changed=changed)
+        return write_conf(path, wanted)
 
-    async def _write_dropin(self, name: AgentName, limits: Limits, report: Report) -> None:
+    async def _write_dropin(self, name: AgentName, limits: Limits) -> bool:
         path = self._dropin(container_name(name))
         path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         text = render_dropin(limits.or_else(self._config.limits), self._config.start_timeout)
         changed = write_atomically(path, text.encode())
         if changed:
             await self._containers.daemon_reload()
-        await report("limits of its unit", changed=changed)
+        return changed
 
     async def _build(
         self, name: AgentName, deployed: Deployed, wanted: Deployed, report: Report
@@ -246,11 +248,6 @@ class NixosRuntime:
 
     def _dropin(self, container: str) -> Path:
         return self._config.paths.dropins / f"{units.unit_name(container)}.d" / _DROPIN
-
-    def _moments(self, *monotonic_us: int) -> list[datetime]:
-        """Turn moments of systemd's clock, which began at boot, into ours."""
-        booted_at = self._clock() - timedelta(seconds=time.clock_gettime(time.CLOCK_MONOTONIC))
-        return [booted_at + timedelta(microseconds=each) for each in monotonic_us]
 
 
 def _limits_in(tree: Path | None) -> Limits:

@@ -19,11 +19,12 @@ class Surprise:
 def surprise(wanted: Wanted, before: Observation | None, seen: Observation) -> Surprise | None:
     """Compare what is seen with what was seen before, while no job is at work on the agent.
 
-    A crash that the hive itself answers to (`failed`) is not told of here.
+    Both are states that last, not steps on the way. A crash that the hive itself answers to
+    (`failed`) is not told of here.
     """
     was = before.state if before is not None else None
     deaths = before.deaths if before is not None else 0
-    if seen.state is not ContainerState.FAILED and seen.deaths > deaths:
+    if seen.state is ContainerState.RUNNING and seen.deaths > deaths:
         return Surprise("crashed", seen.note)
     if seen.state is ContainerState.RUNNING and wanted is Wanted.STOPPED and was is not seen.state:
         return Surprise("started", "by hand on the host; `hive stop` ends it")

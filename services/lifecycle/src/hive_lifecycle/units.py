@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from hivecommon.contracts.roster import ContainerState
 
 PROPERTIES = (
     "Id", "ActiveState", "SubState", "Result", "NRestarts", "InvocationID", "ExecMainStatus",
-    "StateChangeTimestampMonotonic", "ActiveEnterTimestampMonotonic",
+    "StateChangeTimestamp", "ActiveEnterTimestamp",
 )  # fmt: skip
 _PREFIX, _SUFFIX = "container@", ".service"
 _RESULTS = {
@@ -30,10 +31,10 @@ class UnitState:
     restarts: int = 0
     invocation: str = ""
     exit_status: int = 0
-    changed_at_us: int = 0
-    """Of the monotonic clock; 0: never in this boot."""
-    ready_at_us: int = 0
-    """When it last became active; the same clock."""
+    changed_at: datetime | None = None
+    """None: never in this boot."""
+    ready_at: datetime | None = None
+    """When it last became active."""
 
     @property
     def waits_for_restart(self) -> bool:
@@ -102,9 +103,17 @@ def _unit(shown: Mapping[str, str]) -> UnitState:
         restarts=_number(shown.get("NRestarts")),
         invocation=shown.get("InvocationID", ""),
         exit_status=_number(shown.get("ExecMainStatus")),
-        changed_at_us=_number(shown.get("StateChangeTimestampMonotonic")),
-        ready_at_us=_number(shown.get("ActiveEnterTimestampMonotonic")),
+        changed_at=_moment(shown.get("StateChangeTimestamp", "")),
+        ready_at=_moment(shown.get("ActiveEnterTimestamp", "")),
     )
+
+
+def _moment(text: str) -> datetime | None:
+    """Read what `--timestamp=us+utc` prints: `Sun 2026-11-22 20:41:11.648086 UTC`."""
+    try:
+        return datetime.strptime(text, "%a %Y-%m-%d %H:%M:%S.%f UTC").replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def _number(text: str | None) -> int:

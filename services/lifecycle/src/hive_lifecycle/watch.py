@@ -16,6 +16,7 @@ from hivecommon.names import AgentName
 from hive_lifecycle.agents import Agent, Wanted, is_steady, restart_delay_s
 from hive_lifecycle.jobs import JobQueue
 from hive_lifecycle.operations import Operations
+from hive_lifecycle.orders import being_made
 from hive_lifecycle.runtime import Observation
 from hive_lifecycle.surprises import surprise
 
@@ -23,6 +24,8 @@ Sleep = Callable[[float], Awaitable[None]]
 
 _AT_ONCE: Final = 4
 """Agents that are started side by side at lifecycle's own start; each takes a second of CPU."""
+
+_PASSING: Final = frozenset({ContainerState.STARTING, ContainerState.STOPPING})
 
 _log = structlog.get_logger()
 
@@ -87,9 +90,13 @@ class Watch:
             if agent is None or name in self._attended:
                 return
             seen = await self._do.runtime.observe(name)
+            await self._do.roster.update(agent, seen)
+            if seen.state in _PASSING:
+                return
             before = self._settled.get(name)
             self._settled[name] = seen
-            await self._do.roster.update(agent, seen)
+            if name in being_made(self._do.store.active_jobs()):
+                return  # a rename holds off the jobs of the old name only
         if told := surprise(agent.wanted, before, seen):
             _log.warning("agent_surprised", agent=name, what=told.what, note=told.detail)
             await self._do.tell(AgentChanged(agent=name, what=told.what, detail=told.detail))

@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from hivetesting.nixos.layout import UNIT_DIRECTORIES, Layout
@@ -54,8 +55,8 @@ class Unit:
     main_status: int = 0
     n_restarts: int = 0
     invocation: str = ""
-    changed_us: int = 0
-    ready_us: int = 0
+    changed_at: datetime | None = None
+    ready_at: datetime | None = None
     process: asyncio.subprocess.Process | None = None
     properties: dict[str, str] = field(default_factory=dict)
     _starts: deque[float] = field(default_factory=lambda: deque(maxlen=START_LIMIT))
@@ -148,8 +149,8 @@ class Unit:
             "InvocationID": self.invocation,
             "MainPID": str(self.process.pid if self.process else 0),
             "ExecMainStatus": str(self.main_status),
-            "StateChangeTimestampMonotonic": str(self.changed_us),
-            "ActiveEnterTimestampMonotonic": str(self.ready_us),
+            "StateChangeTimestamp": _timestamp(self.changed_at),
+            "ActiveEnterTimestamp": _timestamp(self.ready_at),
         } | self.properties
 
     def load_properties(self) -> None:
@@ -260,9 +261,9 @@ class Unit:
                     os.kill(pid, signal.SIGKILL)
 
     async def _set(self, active: str, sub: str) -> None:
-        self.changed_us = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        self.changed_at = datetime.now(UTC)
         if active == "active" and self.active != "reloading":
-            self.ready_us = self.changed_us
+            self.ready_at = self.changed_at
         self.active, self.sub = active, sub
         async with self._changed:
             self._changed.notify_all()
@@ -280,3 +281,8 @@ class Unit:
 
     def _journal_path(self) -> Path:
         return self.layout.journal / f"{self.unit}.log"
+
+
+def _timestamp(moment: datetime | None) -> str:
+    """Print a moment as `--timestamp=us+utc` does."""
+    return moment.strftime("%a %Y-%m-%d %H:%M:%S.%f UTC") if moment else ""
