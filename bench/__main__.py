@@ -32,7 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--strict", action="store_true", help="a missed aim is a failure")
     given = parser.parse_args(arguments)
     if unknown := set(given.names) - set(names()):
-        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
+        parser.error(
+            f"there is no benchmark {', '.join(sorted(unknown))}; there are: {', '.join(names())}"
+        )
     found = begin(datetime.now(UTC))
     if not given.json:
         print(heading(found), end="\n\n")

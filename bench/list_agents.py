@@ -1,18 +1,13 @@
 """Asking for the roster of 20 agents, against a raw nats-py micro service that answers as much."""
 
 import sys
-from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import msgspec
-from hive_lifecycle.agents import Agent, Wanted
-from hive_lifecycle.store import Store
 from hivecommon.broker import service_key
 from hivecommon.bus import Bus
 from hivecommon.contracts.lifecycle import ListAgents
-from hivecommon.names import AgentName
 
 from bench.frame import echo
 from bench.frame.figures import Pair, Result, figure, ratio
@@ -21,7 +16,6 @@ from bench.frame.turns import Act, in_turn
 
 AGENTS: Final = 20
 AIM: Final = 1.3
-_SOME_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _ROUNDS: Final = 1500
 _BUDGET_S: Final = 20
 _WARM_UP: Final = 50
@@ -30,7 +24,7 @@ _WARM_UP: Final = 50
 async def measure() -> Result:
     """Measure from an operator's account and from within HIVE, so that the crossing shows."""
     with swarm() as hive:
-        _write_agents(hive)
+        hive.write_stopped_agents(f"a{number}x{number * 7}" for number in range(AGENTS))
         async with (
             hive.operator() as operator,
             hive.connected(hive.broker.service_login("dashboard")) as dashboard,
@@ -70,14 +64,6 @@ async def measure() -> Result:
             ratio("all of it: hive.list, operator / echo of 2 bytes within HIVE", all_of_it),
         ],
     )  # fmt: skip
-
-
-def _write_agents(hive: Swarm) -> None:
-    """Write the agents into lifecycle's database before it starts: stopped ones, which cost nothing."""
-    names = [AgentName(f"a{number}x{number * 7}") for number in range(AGENTS)]
-    with closing(Store(hive.broker.home.lifecycle_db)) as store:
-        for name in names:
-            store.put(Agent(name=name, wanted=Wanted.STOPPED, created_at=_SOME_DAY))
 
 
 async def _agents(bus: Bus) -> object:

@@ -32,8 +32,9 @@ def main() -> None:
         command.append("--no-dev")
     environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     environment["UV_PYTHON_DOWNLOADS"] = "never"
-    for name in ("UV_SYSTEM_CERTS", "UV_NATIVE_TLS"):  # the newer and the older name
-        environment.setdefault(name, "1")  # machines behind a proxy have its CA in the system's store
+    # Machines behind a proxy have its CA in the system's store; the newer and the older name.
+    for name in ("UV_SYSTEM_CERTS", "UV_NATIVE_TLS"):
+        environment.setdefault(name, "1")
     result = subprocess.run(command, cwd=ROOT, env=environment, check=False)
     if result.returncode:
         die("the dependencies could not be installed", "read uv's words above; then run make again")

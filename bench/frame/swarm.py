@@ -6,14 +6,18 @@ import signal
 import subprocess  # noqa: TID251 - what is measured is the bare start of processes
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 import nats.errors
+from hive_lifecycle.agents import Agent, Wanted
+from hive_lifecycle.store import Store
 from hivecommon.bus import Bus, Login
+from hivecommon.names import parse_agent_name
 from hivetesting.broker import OPERATOR, Broker, free_port, running_broker
 
 from bench.frame.turns import CPU, WALL
@@ -25,6 +29,7 @@ SERVICES: Final = {
 }
 """The services, each with a request that every operator may make and that costs little."""
 
+_SOME_DAY: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _FIRST_ANSWER_S: Final = 30
 _POLL_S: Final = 0.001
 _END_S: Final = 20
@@ -62,6 +67,15 @@ class Swarm:
             "ANTHROPIC_BASE_URL": self._model_url,
             "ANTHROPIC_API_KEY": "scripted",
         }
+
+    def write_stopped_agents(self, names: Iterable[str]) -> None:
+        """Write agents into lifecycle's database before it starts: stopped ones cost nothing."""
+        with closing(Store(self.broker.home.lifecycle_db)) as store:
+            for name in names:
+                agent = Agent(
+                    name=parse_agent_name(name), wanted=Wanted.STOPPED, created_at=_SOME_DAY
+                )
+                store.put(agent)
 
     def spawn(self, argv: Sequence[str]) -> Process:
         """Start a program in the hive's environment; it ends with the block at the latest."""

@@ -385,3 +385,23 @@ async def test_messages_survive_destroy_and_revival(hive: Hive) -> None:
     lifecycle = await hive.connect(hive.broker.service_login("lifecycle"))
     consumer = await lifecycle.jetstream.consumer_info("INBOX", "alice")
     assert (consumer.num_pending or 0) + (consumer.num_ack_pending or 0) == 1
+
+
+async def test_nobodys_connection_is_touched_when_another_agent_comes_or_goes(hive: Hive) -> None:
+    await hive.spawn("alice")
+    alice = await hive.agent("alice")
+    await hive.spawn("bob")
+    await hive.done(await hive.operator.request(Rebuild(agent="bob")))
+    await hive.done(await hive.operator.request(Destroy(agent="bob")))
+    assert (await alice.request(AgentRoster(), caller="alice")).agents[0].name == "alice"
+    assert alice.client.stats["reconnects"] == 0
+    assert hive.operator.client.stats["reconnects"] == 0
+
+
+async def test_after_a_restart_of_lifecycle_a_rebuild_gives_a_working_agent(hive: Hive) -> None:
+    await hive.spawn("alice")
+    await asyncio.to_thread(hive.end_lifecycle, signal.SIGTERM)
+    hive.start_lifecycle()
+    job = await hive.done(await hive.operator.request(Rebuild(agent="alice")))
+    assert job.steps[-1].text == "its harness has reported"
+    assert (await hive.row("alice")).state is ContainerState.RUNNING

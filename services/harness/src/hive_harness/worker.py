@@ -296,4 +296,4 @@ def _outcome(verdict: Verdict) -> tuple[str, str]:
         case GivenUp(reason):
             return "failed", reason
         case Again(obstacle):
-            return "interrupted", obstacle.text
+            return "postponed", obstacle.text

@@ -1,8 +1,9 @@
 """lifecycle's parts, put together and kept going for as long as the service runs."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+import fcntl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
@@ -15,6 +16,8 @@ from hivecommon.command import run
 from hivecommon.contracts.events import HiveEventBody, JobChanged
 from hivecommon.contracts.jobs import Job
 from hivecommon.environment import HiveEnvironment
+from hivecommon.errors import HiveError
+from hivecommon.home import HiveHome
 from hivecommon.keys import read_seed
 from hivecommon.names import MANAGER
 
@@ -54,6 +57,27 @@ def _leave() -> NoReturn:
 async def setup(context: Context) -> AsyncIterator[Endpoints]:
     """Open what lifecycle needs, begin the background work, yield the endpoints."""
     config = read_config(context.environ, context.environment)
+    with _alone(context.environment.home):
+        async with _connected(context, config) as endpoints:
+            yield endpoints
+
+
+@contextmanager
+def _alone(home: HiveHome) -> Iterator[None]:
+    """Hold the hive as its only lifecycle: two would start every agent twice."""
+    with (home.root / "lifecycle.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise HiveError(
+                f"another lifecycle looks after {home.root}", code="already_up",
+                hint="stop it first, or set HIVE_HOME to another directory",
+            ) from error  # fmt: skip
+        yield
+
+
+@asynccontextmanager
+async def _connected(context: Context, config: LifecycleConfig) -> AsyncIterator[Endpoints]:
     system = await Bus.connect(_system_login(context.environment))
     try:
         with (

@@ -20,8 +20,8 @@ from hive_lifecycle.store import Store
 
 _log = structlog.get_logger()
 
-Work = Callable[[str, Order, Report], Awaitable[None]]
-"""Carries out an order for the job of that id and the operator it names; may be done again from the start."""
+Work = Callable[[Job, Order, Report], Awaitable[None]]
+"""Carries out a job's order; may be done again from the start."""
 Announce = Callable[[Job], Awaitable[None]]
 """Tells everybody how a job now is; never raises."""
 
@@ -144,7 +144,7 @@ class JobQueue:
         error: ErrorDetail | None = None
         with structlog.contextvars.bound_contextvars(job=job.id, agent=job.agent, verb=job.verb):
             try:
-                await self._work(job.id, order, progress.report)
+                await self._work(job, order, progress.report)
             except asyncio.CancelledError:
                 # lifecycle ends in good order: the job stays as it is and is resumed.
                 self._store.uncount_attempt(job.id)

@@ -4,9 +4,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from hivecommon.command import Run
 from hivecommon.contracts.events import AgentChanged
+from hivecommon.contracts.jobs import Job
 from hivecommon.contracts.lifecycle import AgentSettings
 from hivecommon.contracts.roster import ContainerState
 from hivecommon.errors import HiveError
@@ -22,6 +24,16 @@ from hive_lifecycle.registry import Registry
 from hive_lifecycle.roster import Roster
 from hive_lifecycle.runtime import AgentSpec, Report, Runtime
 from hive_lifecycle.store import Store
+
+_HAPPENED: Final = {
+    Verb.SPAWN: "spawned",
+    Verb.START: "started",
+    Verb.STOP: "stopped",
+    Verb.RESTART: "restarted",
+    Verb.REBUILD: "rebuilt",
+    Verb.RENAME: "renamed",
+    Verb.DESTROY: "destroyed",
+}
 
 Tell = Callable[[AgentChanged], Awaitable[None]]
 """Publishes an event; never raises."""
@@ -41,30 +53,30 @@ class Operations:
     run: Run
     clock: Callable[[], datetime]
 
-    async def carry_out(self, job: str, order: Order, report: Report) -> None:
+    async def carry_out(self, job: Job, order: Order, report: Report) -> None:
         """Do what `order` wants; see `jobs.Work`."""
         name = order.name
+        what, detail = _HAPPENED[order.verb], ""
         match order.verb:
             case Verb.SPAWN:
-                await self._spawn(job, name, order.settings or AgentSettings(), report)
+                await self._spawn(job.id, name, order.settings or AgentSettings(), report)
             case Verb.START:
                 self.store.want(self._living(name).name, Wanted.RUNNING)
                 await self.bring_up(name, report)
-                await self.tell(AgentChanged(agent=name, what="started"))
             case Verb.STOP:
                 await self._stop(name, report)
-                await self.tell(AgentChanged(agent=name, what="stopped"))
             case Verb.RESTART:
                 self.store.want(self._living(name).name, Wanted.RUNNING)
                 await self.runtime.stop(name, report)
                 await self.bring_up(name, report)
-                await self.tell(AgentChanged(agent=name, what="restarted"))
             case Verb.REBUILD:
                 await self._rebuild(name, report)
             case Verb.RENAME:
-                await self._rename(job, order, report)
+                name, detail = await self._rename(job.id, order, report), f"was {name}"
             case Verb.DESTROY:
                 await self._destroy(name, report, purge=order.purge)
+                detail = "purged" if order.purge else "login and notes kept"
+        await self.tell(AgentChanged(agent=name, what=what, by=job.requested_by, detail=detail))
 
     def _living(self, name: AgentName) -> Agent:
         agent = self.store.find(name)
@@ -91,7 +103,6 @@ class Operations:
         elif agent.origin != job:
             raise agent_exists(name)
         await self.bring_up(name, report)
-        await self.tell(AgentChanged(agent=name, what="spawned"))
 
     async def bring_up(self, name: AgentName, report: Report) -> None:
         """Put everything in place that belongs to an agent, and start it."""
@@ -155,7 +166,6 @@ class Operations:
         else:
             await report("it is to stay stopped", changed=False)
             await self.observe(name)
-        await self.tell(AgentChanged(agent=name, what="rebuilt"))
 
     async def _destroy(self, name: AgentName, report: Report, *, purge: bool) -> None:
         if self.store.find(name) is not None:
@@ -174,10 +184,8 @@ class Operations:
             self.store.bury(name, self.clock(), purged=True)
         else:
             await report(f"login and notes kept in {self._kept(name)}", changed=False)
-        detail = "purged" if purge else "login and notes kept"
-        await self.tell(AgentChanged(agent=name, what="destroyed", detail=detail))
 
-    async def _rename(self, job: str, order: Order, report: Report) -> None:
+    async def _rename(self, job: str, order: Order, report: Report) -> AgentName:
         old, new = order.name, order.makes
         if new is None:
             raise HiveError(f"{old} is to be renamed to nothing", code="bad_request")
@@ -202,7 +210,7 @@ class Operations:
             await self.launch(new, report)
         else:
             await self.observe(new)
-        await self.tell(AgentChanged(agent=new, what="renamed", detail=f"was {old}"))
+        return new
 
     def _spec(self, name: AgentName) -> AgentSpec:
         return AgentSpec(name, self._living(name).settings)
