@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import os
-import signal
 import subprocess  # noqa: TID251 - the lifecycle that is killed is a process of its own
 import sys
 from collections.abc import Iterator
@@ -78,12 +77,14 @@ async def killed_at(bench: Bench, verbs: str, revision: str, gate: str, whole: b
             [sys.executable, "-c", VICTIM, verbs, revision, json.dumps(bench.environ)],
             env=os.environ | {"HOME": str(bench.host.layout.root)},  # noqa: TID251 - a process's own
         )
-        await until(reached)
-        lifecycle = psutil.Process(victim.pid)
-        for process in (lifecycle, *(lifecycle.children(recursive=True) if whole else [])):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.send_signal(signal.SIGKILL)
-        await asyncio.to_thread(victim.wait)
+        try:
+            await until(reached)
+        finally:
+            lifecycle = psutil.Process(victim.pid)
+            for process in (lifecycle, *(lifecycle.children(recursive=True) if whole else [])):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            await asyncio.to_thread(victim.wait)
 
 
 def assert_sound(bench: Bench) -> None:

@@ -13,6 +13,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import NoReturn
 
@@ -68,11 +69,17 @@ def _run(argv: list[str], name: str, notify_fd: int) -> int:
     if not text:
         return child.wait() or 1
     leader = int(json.loads(text)["child-pid"])
-    signal.signal(signal.SIGTERM, lambda *_: os.kill(leader, HALT))
+    halting = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: halting.set())
     os.write(notify_fd, f"LEADER={leader}\n".encode())
     os.close(notify_fd)
-    code = child.wait()
-    return code if code >= 0 else 1
+    while child.poll() is None:
+        if halting.is_set():  # again and again: process 1 is deaf until it has its handlers
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(leader, HALT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(0.1)
+    return child.returncode if child.returncode >= 0 else 1
 
 
 def _host_paths(layout: Layout, root: Path) -> list[str]:
