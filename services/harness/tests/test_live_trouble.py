@@ -78,10 +78,12 @@ async def test_a_login_lost_in_mid_session_is_seen_at_the_first_refusal(agents: 
 
 
 async def test_a_subscriptions_limit_is_waited_out_until_it_resets(agents: Agents) -> None:
-    resets_at = int(time.time()) + 12
-    agents.api.script = in_order([subscription_limited(resets_at)])
     token = {"ANTHROPIC_API_KEY": "", "CLAUDE_CODE_OAUTH_TOKEN": "scripted-token"}
     _, watch = await agents.spawn("yara", environment=token)
+    await watch.turn_ended(await tell(agents.operator, "yara", "first"))
+    watch.events.clear()
+    resets_at = int(time.time()) + 4
+    agents.api.script = in_order([subscription_limited(resets_at)])
     asked = await tell(agents.operator, "yara", "please")
     status = await status_with(watch, "rate_limited")
     assert status.rate_limited
@@ -135,6 +137,18 @@ async def test_a_cli_that_is_too_old_is_refused(agents: Agents, tmp_path: Path) 
     status = await status_with(watch, "cli_too_old")
     assert "2.1.197" in status.trouble_text
     assert len(watch.bodies(Trouble)) == 1
+
+
+async def test_a_spend_cap_parks_the_agent_until_an_operator_lifts_it(agents: Agents) -> None:
+    _, watch = await agents.spawn("dagmar", spend_cap_usd=0.01)
+    await watch.turn_ended(await tell(agents.operator, "dagmar", "one"))
+    status = await status_with(watch, "spend_cap")
+    assert status.cost_today_usd > 0.01
+    waiting = await tell(agents.operator, "dagmar", "two")
+    info = await agents.lifecycle.jetstream.consumer_info("INBOX", "dagmar")
+    assert (info.num_pending, info.num_ack_pending) == (1, 0)
+    assert (await agents.operator.request(RetryNow(), agent="dagmar")).changed
+    assert (await watch.turn_ended(waiting)).outcome == "answered"
 
 
 def log_in(directory: Path) -> None:

@@ -15,6 +15,7 @@ from hive_harness.trouble import (
     backoff,
     crashed,
     judge,
+    spent,
     unix,
 )
 
@@ -91,3 +92,11 @@ def test_a_nonsensical_time_is_no_time() -> None:
     assert unix(None) is None
     assert unix(1e30) is None
     assert unix(0) == datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def test_a_cap_holds_until_the_next_day_begins() -> None:
+    assert spent(99.0, None, NOW) is None
+    assert spent(0.99, 1.0, NOW) is None
+    reached = spent(1.0, 1.0, NOW)
+    assert reached is not None
+    assert (reached.code, reached.retry_at) == (Code.SPEND_CAP, datetime(2026, 11, 23, tzinfo=UTC))

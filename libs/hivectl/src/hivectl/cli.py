@@ -26,7 +26,7 @@ COMMANDS: Final = {
     "pause": "turns", "resume": "turns", "interrupt": "turns",
     "approvals": "approvals", "approve": "approvals", "deny": "approvals", "cancel": "cancel",
     "jobs": "jobs", "events": "events", "logs": "logs",
-    "operator": "operators", "nats-context": "nats_context", "completion": "completion",
+    "operator": "operators", "forge": "forge", "nats-context": "nats_context", "completion": "completion",
 }  # fmt: skip
 
 

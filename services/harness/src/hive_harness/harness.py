@@ -160,6 +160,7 @@ class _Harness:
                 clock=_now,
             ),
             paused=config.paused,
+            spend_cap_usd=config.spend_cap_usd,
         )
         self.page = AgentPage(settings, self._worker, self._board, log, memory.store, _now)
         self._working: asyncio.Task[None] | None = None
