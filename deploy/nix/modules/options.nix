@@ -106,11 +106,11 @@ in
     };
 
     startTimeout = mkOption {
-      type = types.str;
+      type = types.strMatching "[1-9][0-9]*(s|min|h)";
       default = "5min";
       description = ''
-        How long an agent's container may take to start or to reload, as systemd.time(7) writes
-        it; nixos-container's own minute is short when all agents start at once.
+        How long an agent's container may take to start or to reload (`90s`, `5min`, `1h`;
+        `HIVE_START_TIMEOUT`). nixos-container's own minute is short when all agents start at once.
       '';
     };
 

@@ -196,6 +196,7 @@ def test_an_existing_forge_needs_its_token(tmp_path: Path) -> None:
         (ENABLED + 'services.hyperhive.operators = "ada";', "not of type `list of string'"),
         (ENABLED + 'services.hyperhive.stateDir = "hive";', "not of type `absolute path'"),
         (ENABLED + "services.hyperhive.settings.X = [ ];", "not of type"),
+        (ENABLED + 'services.hyperhive.startTimeout = "soon";', "not of type"),
         (ENABLED + 'services.hyperhive.runtimeDir = "/x";', "is read-only"),
     ],
 )
