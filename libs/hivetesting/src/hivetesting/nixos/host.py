@@ -88,7 +88,10 @@ class StandInHost:
     def run(self, name: str, *argv: str) -> subprocess.CompletedProcess[str]:
         """Run one of the host's programs, as an operator would by hand."""
         command = [str(self.layout.bin / name), *argv]
-        return subprocess.run(command, check=False, capture_output=True, text=True)
+        # nixos-container leaves a link `.tmp` wherever it is run.
+        return subprocess.run(
+            command, check=False, capture_output=True, text=True, cwd=self.layout.root
+        )
 
     def state(self, container: str) -> str:
         """Give the ActiveState of a container's unit."""
