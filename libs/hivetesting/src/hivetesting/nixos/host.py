@@ -4,7 +4,9 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -78,6 +80,11 @@ class StandInHost:
             self._manager.terminate()
             self._manager.wait(PATIENCE_S)
             self._manager = None
+        for process in Path("/proc").glob("[0-9]*"):
+            # A container in the first moments of its start is known to nobody yet.
+            with contextlib.suppress(OSError):
+                if str(self.layout.root).encode() in (process / "cmdline").read_bytes():
+                    os.kill(int(process.name), signal.SIGKILL)
 
     def reboot(self) -> None:
         """Lose every process and everything below /run."""
