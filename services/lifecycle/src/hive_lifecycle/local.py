@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Container
 from datetime import datetime
 from typing import Final
 
@@ -79,6 +79,10 @@ class LocalRuntime:
             started_at=record.started_at,
             note=record.note or isolation.reason,
         )
+
+    async def strangers(self, known: Container[AgentName]) -> list[AgentName]:  # noqa: ARG002 - the protocol's
+        """Name none: what runs without a record is nobody's."""
+        return []
 
     async def prepare(self, agent: AgentSpec, report: Report) -> None:
         """See anew whether a sandbox can be made; there is nothing to build."""
