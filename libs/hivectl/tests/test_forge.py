@@ -1,5 +1,6 @@
 """The forge in `hive status`, `hive doctor`, `hive forge` and `hive up`."""
 
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from hivecommon.service import Call
 from hivectl.supervisor.programs import SERVICES, real_programs
 from hivetesting.broker import Broker
 from hivetesting.commands import Endpoints, HiveCommand, Serve
+from hivetesting.hive import RunningHive
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 URL = "http://127.0.0.1:3000"
@@ -170,3 +172,24 @@ def test_forge_gw_is_started_only_where_there_is_a_forge() -> None:
     assert list(with_one.services) == ["lifecycle", "approvals", "dashboard", "forge-gw"]
     assert with_one.services["forge-gw"][1:] == ("-m", "hive_forge_gw")
     assert Path(with_one.services["forge-gw"][0]).is_absolute()
+
+
+@pytest.fixture
+def unlucky(tmp_path: Path) -> Iterator[RunningHive]:
+    """A hive whose forge's address is wrong."""
+    hive = RunningHive(tmp_path, "http://127.0.0.1:9", extra={"HIVE_FORGE_URL": "ftp://forge"})
+    yield hive
+    hive.stop()
+
+
+@pytest.mark.timeout(120)
+def test_a_forge_gw_that_cannot_start_keeps_nobody_from_working(unlucky: RunningHive) -> None:
+    up = unlucky.hive("up", "--detach", "--json")
+    told = unlucky.hive("status")
+    down = unlucky.hive("down")
+    said = (unlucky.home.root / "up.log").read_text()
+    assert up.code == 0, up.err
+    assert told.code == 0
+    assert "forge:     forge-gw does not answer" in told.out
+    assert down.code == 0, down.err
+    assert "HIVE_FORGE_URL='ftp://forge' is no http URL" in said

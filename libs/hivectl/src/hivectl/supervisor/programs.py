@@ -31,7 +31,7 @@ class Programs:
 def real_programs(operator: str, *, forge_url: str = "") -> Programs:
     """Return the programs of a real hive; raise `no_command` without a nats-server.
 
-    Without a forge there is no forge-gw: it would take 60 MB to say that it has nothing to do.
+    Without a forge there is no forge-gw: it would take 50 MB to say that it has nothing to do.
     """
     python = sys.executable
     names = (*SERVICES, FORGE) if forge_url else SERVICES
