@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -164,8 +164,18 @@ class Containers:
     async def _systemctl(self, *argv: str, timeout_s: float = _QUICK_S) -> Completed:
         return await self._run([self._tools.systemctl, *argv], timeout_s=timeout_s)
 
+    async def settle(self, container: str) -> None:
+        """Wait for a nixos-container that an earlier lifecycle left behind; raise `container_busy`.
+
+        What is looked at before that may be changed under our hands.
+        """
+        await self._locked(container, "true")
+
     async def _container(self, verb: str, container: str, *argv: str) -> Completed:
-        """Run nixos-container in a directory of its own, under the container's lock.
+        return await self._locked(container, self._tools.nixos_container, verb, container, *argv)
+
+    async def _locked(self, container: str, *command: str) -> Completed:
+        """Run a command in a directory of its own, under the container's lock.
 
         `nix build -o .tmp` in a shared directory swaps agents' systems. flock(1) holds the lock
         for as long as the call runs, also when lifecycle is killed meanwhile.
@@ -173,16 +183,12 @@ class Containers:
         make_private(self._directory)
         lock = self._directory / f"{container}.lock"
         timeout_s = self._config.build_timeout.total_seconds()
-        locked: Sequence[str] = [
+        argv = [
             self._tools.flock, "--exclusive", "--timeout", f"{timeout_s:.0f}",
-            "--conflict-exit-code", str(_LOCKED), str(lock),
+            "--conflict-exit-code", str(_LOCKED), str(lock), *command,
         ]  # fmt: skip
         with self._private_directory() as cwd:
-            done = await self._run(
-                [*locked, self._tools.nixos_container, verb, container, *argv],
-                timeout_s=timeout_s + _QUICK_S,
-                cwd=cwd,
-            )
+            done = await self._run(argv, timeout_s=timeout_s + _QUICK_S, cwd=cwd)
         if done.code == _LOCKED:
             raise HiveError(
                 f"another nixos-container works on {container} and does not end",

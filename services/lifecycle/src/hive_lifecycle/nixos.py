@@ -95,6 +95,7 @@ class NixosRuntime:
     async def prepare(self, agent: AgentSpec, report: Report) -> None:
         """Bring the container up to date; see `Runtime.prepare`."""
         name = agent.name
+        await self._containers.settle(container_name(name))
         self._make_bind_sources(name)
         deployed = self._deployed.read(name)
         git = Git(self._run, self._config.tools.git, self._hive.home.applied(name))
@@ -118,6 +119,7 @@ class NixosRuntime:
     async def start(self, agent: AgentSpec, report: Report) -> None:
         """Start the container; see `Runtime.start`."""
         name, container = agent.name, container_name(agent.name)
+        await self._containers.settle(container)
         unit = await self._containers.show(container)
         whole = self._is_whole(container)
         if unit.runs and whole:
@@ -148,6 +150,7 @@ class NixosRuntime:
     async def remove(self, name: AgentName, report: Report) -> None:
         """Remove container, system and drop-in; see `Runtime.remove`."""
         container = container_name(name)
+        await self._containers.settle(container)
         await self._containers.stop(container)
         existed = self._containers.exists(container)
         await self._containers.destroy(container)
