@@ -16,7 +16,7 @@ in
       wants = common.unit.wants ++ lib.optional cfg.forge.container "container@hive-forge.service";
       after = common.unit.after ++ lib.optional cfg.forge.container "container@hive-forge.service";
       environment = common.environment // {
-        HIVE_FORGE_ADMIN_TOKEN_FILE = "%d/forge-admin-token";
+        HIVE_FORGE_TOKEN_FILE = "%d/forge-admin-token";
       };
       serviceConfig =
         common.serviceConfig
