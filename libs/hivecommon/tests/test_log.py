@@ -3,12 +3,20 @@
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 from hivecommon.log import configure
-from hivetesting.broker import Broker
+from hivetesting.broker import Broker, running_broker
 from hivetesting.fixtures import Connect
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """A bus of its own: thousands of lines are nothing for the one that all tests share."""
+    with running_broker(tmp_path) as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)

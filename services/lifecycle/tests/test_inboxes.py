@@ -1,16 +1,26 @@
 """INBOX looked after: what is read goes after its time, what is parked is told of, unread stays."""
 
 import asyncio
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import pytest
 from hive_lifecycle.inboxes import KEEP_READ, Inboxes
 from hivecommon.bus import Bus
 from hivecommon.contracts.inbox import InboxMessage
-from hivetesting.broker import Broker
+from hivetesting.broker import Broker, running_broker
 from hivetesting.fixtures import Connect
 from nats.aio.msg import Msg
 
 NOW = datetime.now(UTC)  # noqa: TID251 - the server stamps messages with the real time
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """A bus of its own: what others wrote to the operator is not looked at here."""
+    with running_broker(tmp_path) as running:
+        yield running
 
 
 def message(name: str) -> InboxMessage:
