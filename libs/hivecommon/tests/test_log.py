@@ -20,7 +20,7 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 
 
 @pytest.fixture(autouse=True)
-def _as_before(connect: Connect) -> Iterator[None]:
+def _as_before(broker: Broker, connect: Connect) -> Iterator[None]:
     # Asking for `connect` undoes the logging before connections are closed, which logs.
     yield
     structlog.reset_defaults()
