@@ -324,6 +324,7 @@ async def test_the_log_tail_follows_pauses_and_counts_what_was_missed(tab: Tab, 
     await expect(tab.page.locator(".event", has_text="more-59")).to_be_visible()
     await tab.page.locator(".lines").hover()
     await tab.page.mouse.wheel(0, -400)
+    await expect(tab.page.locator(".tail-state")).to_contain_text("Paused")
     await write("while away")
     await expect(tab.page.locator(".tail-state")).to_contain_text("1 new line")
     await tab.page.get_by_role("button", name="1 new line").click()
