@@ -29,6 +29,8 @@ class ApprovalKind(StrEnum):
 
     SPAWN = "spawn"
     DESTROY = "destroy"
+    APPLY = "apply"
+    ROLLBACK = "rollback"
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,8 +46,19 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     """Why it was asked for: text of the requester, so hostile when an agent wrote it."""
     settings: AgentSettings | None = None
+    commit: str | None = None
+    """Of the agent's config repo, pinned when it was asked for (`apply`, `rollback`)."""
+    commit_subject: str = ""
+    """First line of its message: hostile text."""
+    rollback_to: int | None = None
+    """The approval that first deployed it."""
+    base: str | None = None
+    """What was deployed when this was approved."""
     digest: str = ""
-    """SHA-256 of what was asked for; an approval is bound to the digest that was shown."""
+    """SHA-256 of what was asked for; an approval is bound to the digest that was shown.
+
+    An `apply` is bound to the digest of the difference instead (`hive.approvals.diff`).
+    """
     decided_by: str | None = None
     decided_at: datetime | None = None
     decision_reason: str = ""
