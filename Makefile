@@ -4,7 +4,7 @@ BIN := .venv/bin
 SOURCES := $(wildcard pyproject.toml uv.lock libs/*/pyproject.toml services/*/pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down demo test check format bench screenshots clean
+.PHONY: help up down demo test check format bench docs screenshots clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -41,6 +41,12 @@ format: .venv/.dev ## put the code into shape
 
 bench: .venv/.dev ## measure, as ratios to the raw thing underneath
 	@$(BIN)/python -m bench $(BENCH_ARGS)
+
+docs: .venv/.dev ## write docs/bus.md anew from the contracts
+	@$(BIN)/python -m tools.bus_reference
+
+screenshots: .venv/.dev ## take the pictures of the README anew
+	@$(BIN)/python -m tools.screenshots
 
 clean: ## remove what was built here; hives and their data stay
 	rm -rf .venv .venv-uv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

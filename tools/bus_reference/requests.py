@@ -19,6 +19,7 @@ ANSWERER_BY_MODULE: Final = {
     "approvals": "approvals",
     "dashboard": "dashboard",
     "harness": "harness",
+    "forge": "forge-gw",
 }
 """Which service answers the requests of a contracts module; those of harness on `req.` are lifecycle's."""
 

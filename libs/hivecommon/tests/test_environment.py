@@ -11,6 +11,7 @@ from hivecommon.home import make_private
 def test_a_user_gets_a_hive_of_their_own() -> None:
     found = read_environment({"HOME": "/home/ann"}, uid=1000)
     assert found.home.root == Path("/home/ann/.local/share/hyperhive")
+    assert found.run.root == Path("/tmp/hyperhive-1000")  # noqa: S108 - checked when made
     assert found.bus.url == "nats://127.0.0.1:4222"
     assert (found.dashboard_port, found.runtime, found.manager) == (7000, "local", True)
 

@@ -1,17 +1,21 @@
 """What every command has in common: misuse, an absent bus, a foreign key, help."""
 
+import asyncio
+import signal
 import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from hivecommon.broker import operator_key
+from hivecommon.bus import Bus
 from hivecommon.command import run
+from hivecommon.contracts.streams import STREAMS
 from hivecommon.home import HiveHome
 from hivecommon.keys import ensure_key
 from hivectl.cli import COMMANDS, cli
-from hivetesting.broker import Broker, free_port
-from hivetesting.commands import HiveCommand
+from hivetesting.broker import Broker, free_port, running_broker
+from hivetesting.commands import HiveCommand, environ_of
 
 
 @pytest.mark.parametrize(
@@ -120,3 +124,18 @@ def test_destroy_asks_for_the_name_on_a_terminal(hive: HiveCommand) -> None:
         screen.type("bob\n")
         screen.until("nothing was destroyed")
         assert screen.process.wait(30) == 2
+
+
+async def test_a_bus_that_goes_away_in_the_middle_is_no_traceback(tmp_path: Path) -> None:
+    with running_broker(tmp_path / "hive") as own:
+        bus = await Bus.connect(own.service_login("lifecycle"))
+        for stream in STREAMS:
+            await bus.declare(stream)
+        await bus.publish("log.lifecycle.info", b'{"event":"one"}')
+        await bus.drain()
+        with HiveCommand(environ_of(own)).on_terminal("logs", "-f") as screen:
+            await asyncio.to_thread(screen.until, "one")
+            own.kill()
+            screen.process.send_signal(signal.SIGINT)
+            assert "Traceback" not in await asyncio.to_thread(screen.rest)
+            assert screen.process.returncode == 130

@@ -72,7 +72,7 @@ async def test_a_hive_comes_up_once_and_goes_down_whole(hive: RunningHive) -> No
     down = await asyncio.to_thread(hive.hive, "down")
     assert down.code == 0
     assert down.out == "the hive is down\n"
-    assert [line.strip() for line in down.err.splitlines()][-1] == "stopping the bus"
+    assert "stopping agents" in down.err
     assert hive.stop() == 0
     assert not any(child.alive for child in left)
     assert RecordFile(hive.home).read() is None
@@ -101,7 +101,7 @@ async def test_a_killed_supervisor_leaves_agents_alone_and_can_be_succeeded(
     os.kill(dead.supervisor.pid, signal.SIGKILL)
     assert await gone([dead.supervisor, *dead.children.values()], 20)
     assert ProcessId.of(agent) is not None
-    hive.start()
+    await asyncio.to_thread(hive.start)
     assert pid_of(hive, "alice") == agent
     os.kill(record(hive).supervisor.pid, signal.SIGKILL)
     left = list(record(hive).children.values())
@@ -119,7 +119,7 @@ async def test_a_second_signal_hurries_and_agents_go_on(hive: RunningHive) -> No
     assert down.code == 0
     assert not hive.processes("hive_lifecycle")
     assert ProcessId.of(agent) is not None
-    hive.start()
+    await asyncio.to_thread(hive.start)
     assert pid_of(hive, "alice") == agent
 
 

@@ -87,7 +87,7 @@ async def test_a_killed_harness_leaves_nothing_running_and_its_turn_comes_again(
     stored = await stored_events(agents.operator, "ida")
     assert [event.seq for event in stored] == list(range(1, len(stored) + 1))
     [cut, answered] = [e.body for e in stored if isinstance(e.body, TurnEnded)]
-    assert (cut.outcome, answered.outcome) == ("interrupted", "answered")
+    assert (cut.outcome, answered.outcome) == ("postponed", "answered")
 
 
 async def test_a_killed_cli_is_replaced_and_its_turn_comes_again(agents: Agents) -> None:
@@ -120,7 +120,7 @@ async def test_a_harness_that_is_stopped_in_a_turn_tells_so_when_it_comes_again(
     agents.api.script = Rules(Rule(text="work", answer=[Says("…"), Hang()], times=1))
     agent, watch = await agents.spawn("lena")
     asked = await tell(agents.operator, "lena", "work")
-    await agents.api.wait_for(lambda e: "work" in e.request.last_user_text)
+    await agents.asked("work")
     assert await agent.stop() == 0
     assert not processes(agent)
     agent.start()
@@ -186,7 +186,7 @@ async def test_a_bus_that_is_away_loses_and_doubles_nothing(
         agent, watch = await agents.spawn("paula")
         asked = await tell(agents.operator, "paula", "long")
         await watch.until(lambda e: e.kind == "turn_started")
-        await api.wait_for(lambda e: "long" in e.request.last_user_text)
+        await agents.asked("long")
         broker.kill()
         api.release()
         await eventually(lambda: "turn_ended" in kinds(agent), "the turn goes on without the bus")

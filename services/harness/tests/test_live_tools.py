@@ -174,7 +174,7 @@ async def test_the_manager_asks_for_agents_and_acts_on_others_but_never_on_itsel
     async with lifecycle(agents, "hm1nd", "karl") as asked:
         _, watch = await agents.spawn("hm1nd", manager=True)
         spawn, restart, own = await results(watch, await tell(agents.operator, "hm1nd", "go"))
-    assert spawn.text == "approval 7 for zoe is pending"
+    assert spawn.text == "approval 7 (spawn zoe) is pending"
     assert restart.text == "restart of karl: job j1 is accepted"
     assert own.is_error
     assert "you cannot stop yourself" in own.text

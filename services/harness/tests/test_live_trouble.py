@@ -137,6 +137,18 @@ async def test_a_cli_that_is_too_old_is_refused(agents: Agents, tmp_path: Path) 
     assert len(watch.bodies(Trouble)) == 1
 
 
+async def test_a_spend_cap_parks_the_agent_until_an_operator_lifts_it(agents: Agents) -> None:
+    _, watch = await agents.spawn("dagmar", spend_cap_usd=0.01)
+    await watch.turn_ended(await tell(agents.operator, "dagmar", "one"))
+    status = await status_with(watch, "spend_cap")
+    assert status.cost_today_usd > 0.01
+    waiting = await tell(agents.operator, "dagmar", "two")
+    info = await agents.lifecycle.jetstream.consumer_info("INBOX", "dagmar")
+    assert (info.num_pending, info.num_ack_pending) == (1, 0)
+    assert (await agents.operator.request(RetryNow(), agent="dagmar")).changed
+    assert (await watch.turn_ended(waiting)).outcome == "answered"
+
+
 def log_in(directory: Path) -> None:
     """Leave credentials as a login does."""
     login = {

@@ -43,7 +43,7 @@ async def test_two_messages_that_arrive_during_a_turn_stay_two_turns_in_order(
     agents.api.script = Rules(Rule(text="first", answer=[Hang(), Says("one")]))
     _, watch = await agents.spawn("berta")
     first = await tell(agents.operator, "berta", "first")
-    await agents.api.wait_for(lambda e: "first" in e.request.last_user_text)
+    await agents.asked("first")
     second = await tell(agents.operator, "berta", "second")
     third = await tell(agents.operator, "berta", "third")
     agents.api.release()
@@ -82,10 +82,10 @@ async def test_an_interrupt_ends_the_turn_and_the_next_message_is_handled(agents
     agents.api.script = Rules(Rule(text="hang", answer=[Says("well…"), Hang()]))
     _, watch = await agents.spawn("dora")
     stuck = await tell(agents.operator, "dora", "hang now")
-    await agents.api.wait_for(lambda e: "hang now" in e.request.last_user_text)
+    await agents.asked("hang now")
     done = await agents.operator.request(Interrupt(), agent="dora")
     assert done.changed
-    await watch.until(lambda e: isinstance(e.body, TurnEnded) and e.body.outcome == "interrupted")
+    assert (await watch.turn_ended(stuck)).outcome == "interrupted"
     after = await tell(agents.operator, "dora", "and now")
     assert (await watch.turn_ended(after)).outcome == "answered"
     assert [turn.message_id for turn in watch.bodies(TurnStarted)] == [stuck, after]

@@ -28,7 +28,7 @@ class Work:
         self.may_end = asyncio.Event()
         self.failure: Exception | None = None
 
-    async def __call__(self, _job: str, order: Order, report: Report) -> None:
+    async def __call__(self, _job: Job, order: Order, report: Report) -> None:
         self.begun.append(order)
         await report("half done")
         await self.may_end.wait()

@@ -165,6 +165,14 @@ async def test_the_manager_is_made_at_the_first_start_only(hive: Hive) -> None:
     assert await hive.names() == []
 
 
+async def test_a_second_lifecycle_of_the_same_hive_refuses_to_start(hive: Hive) -> None:
+    await hive.operator.request(ListAgents())
+    second = await asyncio.to_thread(hive.offline)
+    assert second.returncode == 1
+    assert "another lifecycle" in second.stderr
+    assert await hive.names() == []
+
+
 async def test_a_restart_of_the_bus_harms_no_agent_and_jobs_wait_for_it(hive: Hive) -> None:
     await hive.spawn("alice")
     before = await hive.row("alice")

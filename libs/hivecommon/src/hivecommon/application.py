@@ -1,15 +1,17 @@
 """The life of a service process: connect, declare, answer, and leave in good order."""
 
 import asyncio
+import contextvars
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Generator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any, TypeVar
 
 import nats.errors
 import nats.js.errors
 from tenacity import AsyncRetrying, before_sleep_log, retry_if_exception_type, wait_exponential
+from typing_extensions import override
 
 from hivecommon.broker import inbox_prefix, operators_directory, service_key
 from hivecommon.bus import Bus, Login
@@ -17,13 +19,15 @@ from hivecommon.callers import OperatorDirectory
 from hivecommon.contracts.base import Request
 from hivecommon.contracts.events import ServiceChanged
 from hivecommon.contracts.streams import STREAMS
-from hivecommon.daemon import notify_ready, run_daemon
+from hivecommon.daemon import end_tasks, notify_ready, run_daemon
 from hivecommon.environment import HiveEnvironment, read_environment
 from hivecommon.errors import HiveError
 from hivecommon.keys import read_seed
 from hivecommon.log import configure
 from hivecommon.service import Handler, Service
 from hivecommon.structured import structlog
+
+T = TypeVar("T")
 
 _log = structlog.get_logger()
 
@@ -64,12 +68,11 @@ def run_service(identity: Identity, setup: Setup, environ: Mapping[str, str]) ->
         environment = read_environment(environ, uid=os.getuid())
         bus = await Bus.connect(service_login(environment, identity.name))
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(bus_log.publish_to(bus))
-                await _serve(identity, setup, Context(environment, environ, bus, group, stop), stop)
-                _cancel_the_rest()
-        except* _Leave:
-            pass
+            async with ServiceTasks() as tasks:
+                context = Context(environment, environ, bus, tasks, stop)
+                context.group.create_task(bus_log.publish_to(bus))
+                await _serve(identity, setup, context, stop)
+                await tasks.end()
         finally:
             await bus_log.flush(bus)
             await bus.drain()
@@ -87,12 +90,29 @@ def service_login(environment: HiveEnvironment, name: str) -> Login:
     )
 
 
-class _Leave(Exception):
-    """Ends a task group whose other tasks would run for ever."""
+class ServiceTasks(asyncio.TaskGroup):
+    """A task group that can be ended although its tasks would run for ever."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._running: set[asyncio.Task[Any]] = set()
 
-def _cancel_the_rest() -> NoReturn:
-    raise _Leave
+    @override
+    def create_task(
+        self,
+        coro: Generator[Any, None, T] | Coroutine[Any, Any, T],
+        *,
+        name: str | None = None,
+        context: contextvars.Context | None = None,
+    ) -> asyncio.Task[T]:
+        task = super().create_task(coro, name=name, context=context)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    async def end(self) -> None:
+        """Cancel all tasks and wait for them."""
+        await end_tasks(self._running)
 
 
 async def _serve(identity: Identity, setup: Setup, context: Context, stop: asyncio.Event) -> None:

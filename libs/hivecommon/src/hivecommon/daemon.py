@@ -5,7 +5,8 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any
 
 import uvloop
 
@@ -58,6 +59,19 @@ async def _with_signals(main: Main) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     await main(stop)
+
+
+async def end_tasks(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel `tasks` until they have ended.
+
+    Once may not do: before Python 3.12 `asyncio.wait_for`, inside nats-py's request, swallows a
+    cancellation that meets the answer (github.com/python/cpython/issues/86296).
+    """
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=0.1)
 
 
 def notify_ready(notify_socket: str | None) -> None:

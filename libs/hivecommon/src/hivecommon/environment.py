@@ -111,11 +111,13 @@ def read_environment(environ: Mapping[str, str], *, uid: int) -> HiveEnvironment
     # systemd sets INVOCATION_ID for every unit; by hand root gets a hive of its own, like any user.
     system = uid == 0 and "INVOCATION_ID" in environ
     data_home = Path(environ.get("XDG_DATA_HOME") or home_dir / ".local/share")
-    run_home = Path(environ.get("XDG_RUNTIME_DIR") or f"/tmp/hyperhive-{uid}")  # noqa: S108 - checked to be ours when made
+    runtime_dir = environ.get("XDG_RUNTIME_DIR")
+    # Directly in /tmp, where nobody but its owner can replace it; checked to be ours when made.
+    own_run = Path(runtime_dir) / "hyperhive" if runtime_dir else Path(f"/tmp/hyperhive-{uid}")  # noqa: S108 - see above
     home = reader.path(
         "HIVE_HOME", Path("/var/lib/hyperhive") if system else data_home / "hyperhive"
     )
-    run = reader.path("HIVE_RUN", Path("/run/hyperhive") if system else run_home / "hyperhive")
+    run = reader.path("HIVE_RUN", Path("/run/hyperhive") if system else own_run)
     result = HiveEnvironment(
         home=HiveHome(home),
         run=HiveRun(run),

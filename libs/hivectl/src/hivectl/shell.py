@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from hivecommon.broker import operator_key
 from hivecommon.environment import HiveEnvironment, read_environment
-from hivecommon.errors import HiveError
+from hivecommon.errors import HiveError, Unavailable
 from hivecommon.keys import read_seed
 
 from hivectl.identity import operator_name
@@ -45,7 +45,9 @@ class Shell:
     @asynccontextmanager
     async def bus(self, *, patience_s: float = PATIENCE_S) -> "AsyncIterator[Bus]":
         """Connect as the operator; raise `Unavailable` when there is no bus, `refused` by it."""
-        from hivecommon.bus import Bus, Login  # noqa: PLC0415 - 0.1 s that `hive --help` need not wait for
+        # 0.1 s that `hive --help` need not wait for.
+        from hivecommon.bus import Bus, Login  # noqa: PLC0415
+        from nats.errors import Error as NatsError  # noqa: PLC0415
 
         heard: list[str] = []
 
@@ -73,8 +75,21 @@ class Shell:
             raise
         try:
             yield bus
+        except NatsError as error:
+            raise Unavailable(
+                f"the bus went away: {str(error) or type(error).__name__}",
+                hint="`hive up` starts it again by itself: try once more",
+            ) from error
         finally:
-            await bus.drain()
+            await _leave(bus)
+
+
+async def _leave(bus: "Bus") -> None:
+    """Close the connection, also one whose server is gone."""
+    if bus.connected:
+        await bus.drain()
+    else:
+        await bus.client.close()
 
 
 def run(command: Awaitable[None]) -> None:

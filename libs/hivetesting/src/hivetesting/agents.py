@@ -8,6 +8,7 @@ from hivecommon.bus import Bus
 
 from hivetesting.broker import Broker
 from hivetesting.harness import AgentWatch, HarnessProcess
+from hivetesting.messages_api.journal import Exchange
 from hivetesting.messages_api.server import ScriptedMessagesApi
 
 
@@ -42,6 +43,10 @@ class Agents:
         agent = await self.register(name, **settings)
         watch = await self.watch(name)
         return agent.start(), watch
+
+    async def asked(self, text: str) -> Exchange:
+        """Return the first request to the model whose newest text contains `text`."""
+        return await self.api.wait_for(lambda e: text in e.request.last_user_text, deadline_s=60)
 
     def kill_all(self) -> None:
         """End every harness at once."""

@@ -127,6 +127,14 @@ class Screen:
             self.seen += part.decode(errors="replace")
         return self.seen
 
+    def rest(self) -> str:
+        """Return all that was shown, once the command has ended."""
+        self.process.wait(SILENCE_S)
+        with suppress(OSError):  # that is how a closed terminal reads
+            while part := os.read(self.descriptor, 4096):
+                self.seen += part.decode(errors="replace")
+        return self.seen
+
     def type(self, text: str) -> None:
         """Press keys."""
         os.write(self.descriptor, text.encode())

@@ -169,12 +169,12 @@ class AgentWatch:
         return body.status
 
     async def turn_ended(self, message_id: str, *, within_s: float = 60) -> TurnEnded:
-        """Return how the turn of a message ended: the last of its turns, if it was cut off before."""
+        """Return how the turn of a message ended that was not to come again."""
 
         def over(event: AgentEvent) -> bool:
             body = event.body
             done = isinstance(body, TurnEnded) and body.message_id == message_id
-            return done and isinstance(body, TurnEnded) and body.outcome != "interrupted"
+            return done and isinstance(body, TurnEnded) and body.outcome != "postponed"
 
         body = (await self.until(over, within_s=within_s)).body
         assert isinstance(body, TurnEnded)  # noqa: S101 - `over` says so

@@ -90,7 +90,9 @@ class RunningHive:
         return (self.root / "up.log").read_text(errors="replace")
 
     def start(self) -> Self:
-        """Run `hive up`; return once all services answer."""
+        """Run `hive up`; return once all services answer. One that was ended otherwise is reaped."""
+        if self._process is not None:
+            self._process.wait(READY_S)
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / "up.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -176,14 +178,19 @@ class RunningHive:
         process.send_signal(signal.SIGKILL if force else signal.SIGTERM)
         return int(process.pid)
 
+    def connection_ids(self, name: str) -> list[int]:
+        """Return the ids of all connections of the client `name` (`/connz`)."""
+        return [connection["cid"] for connection in self._connz() if connection.get("name") == name]
+
     def connections(self) -> dict[str, int]:
         """Return the server's connection ids by the names of its clients (`/connz`)."""
+        return {connection.get("name", ""): connection["cid"] for connection in self._connz()}
+
+    def _connz(self) -> list[dict[str, Any]]:
         url = f"http://127.0.0.1:{self.monitor_port}/connz?limit=1000"
         with urllib.request.urlopen(url, timeout=5) as answer:
-            found = json.load(answer)
-        return {
-            connection.get("name", ""): connection["cid"] for connection in found["connections"]
-        }
+            found: list[dict[str, Any]] = json.load(answer)["connections"]
+        return found
 
     def until_running(self, agent: str, *, timeout_s: float = 60) -> RosterRow:
         """Return the agent's row once its harness says that it is ready for its inbox."""

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -11,6 +11,7 @@ from importlib.metadata import version
 import msgspec
 from hivecommon.application import Context, Endpoints, Identity, run_service
 from hivecommon.contracts.events import HiveEvent, JobChanged
+from hivecommon.daemon import end_tasks
 from nats.aio.msg import Msg
 
 from hive_approvals.config import read_config
@@ -49,21 +50,8 @@ async def setup(context: Context) -> AsyncIterator[Endpoints]:
             endpoints |= kind.endpoints(parts)
         yield endpoints
     finally:
-        await _end(work)
+        await end_tasks(work)
         await database.close()
-
-
-async def _end(tasks: Collection[asyncio.Task[None]]) -> None:
-    """Cancel `tasks` until they have ended.
-
-    Once may not do: before Python 3.12 `asyncio.wait_for`, inside nats-py's request, swallows a
-    cancellation that meets the answer (github.com/python/cpython/issues/86296).
-    """
-    pending = set(tasks)
-    while pending:
-        for task in pending:
-            task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=0.1)
 
 
 def _on_job(wake: asyncio.Event) -> Callable[[Msg], Awaitable[None]]:

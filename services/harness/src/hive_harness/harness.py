@@ -8,10 +8,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, NoReturn, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import structlog
 from hivecommon import command
+from hivecommon.application import ServiceTasks
 from hivecommon.broker import agent_inbox_prefix
 from hivecommon.bus import Bus, Login
 from hivecommon.contracts.events import HarnessStopped, Trouble, TurnEnded, TurnStarted
@@ -77,7 +78,8 @@ async def _run_connected(
 ) -> None:
     memory = await _open_memory(settings)
     try:
-        async with asyncio.TaskGroup() as group:
+        async with ServiceTasks() as tasks:
+            group: asyncio.TaskGroup = tasks
             group.create_task(bus_log.publish_to(bus))
             group.create_task(memory.log.run())
             harness = _Harness(settings, bus, memory, group)
@@ -86,22 +88,12 @@ async def _run_connected(
                 notify_ready(notify_socket)
                 await _unless(stop, bus.closed.wait())
                 await harness.stop()
-            _cancel_the_rest()
-    except* _Leave:
-        pass
+            await tasks.end()
     finally:
         await memory.log.close()
         await memory.store.close()
     if bus.closed.is_set() and not stop.is_set():
         raise HiveError("the bus closed the connection for good", code="bus_closed")
-
-
-class _Leave(Exception):
-    """Ends the task group whose other tasks would run for ever."""
-
-
-def _cancel_the_rest() -> NoReturn:
-    raise _Leave
 
 
 @dataclass(frozen=True)
@@ -127,10 +119,10 @@ async def _open_memory(settings: Settings) -> _Memory:
     if (unfinished := await memory.log.open_turn()) is not None:
         start = unfinished.body
         if isinstance(start, TurnStarted):
-            memory.log.record(
-                TurnEnded(start.message_id, "interrupted", error="the harness ended in this turn"),
-                turn=unfinished.turn,
-            )
+            known = await memory.store.outcome_of(start.message_id)
+            error = "" if known else "the harness ended in this turn"
+            end = TurnEnded(start.message_id, known or "postponed", error=error)
+            memory.log.record(end, turn=unfinished.turn)
     return memory
 
 
@@ -168,6 +160,7 @@ class _Harness:
                 clock=_now,
             ),
             paused=config.paused,
+            spend_cap_usd=config.spend_cap_usd,
         )
         self.page = AgentPage(settings, self._worker, self._board, log, memory.store, _now)
         self._working: asyncio.Task[None] | None = None

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,8 +72,16 @@ class Inbox:
     async def close(self) -> None:
         """Let the bus keep what comes; what is held stays held."""
         subscription, self._subscription = self._subscription, None
-        if subscription is not None:
-            await subscription.unsubscribe()
+        if subscription is None:
+            return
+        try:
+            # What is on its way still arrives: dropped, it would come again only after ack_wait.
+            async with asyncio.timeout(_CONFIRM_S):
+                await subscription.drain()  # type: ignore[no-untyped-call] # nats-py gives it no types
+        except (nats.errors.Error, TimeoutError) as error:
+            _log.warning("inbox_not_drained", reason=str(error) or "no answer")
+            with suppress(nats.errors.Error):
+                await subscription.unsubscribe()
 
     async def hand_back(self) -> None:
         """Give back what is held, so that the next process gets it at once."""

@@ -64,4 +64,4 @@ def _sender(letter: Letter) -> str:
 
 
 def _page(name: str) -> Template:
-    return Template((files("hive_harness") / "prompts" / f"{name}.md").read_text())
+    return Template((files("hive_harness") / "prompts" / f"{name}.md").read_text().strip())

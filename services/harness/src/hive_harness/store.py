@@ -142,6 +142,17 @@ class Store:
         )
         return float(row[0]) if row else 0.0
 
+    async def outcome_of(self, message_id: str) -> str:
+        """Return how the last message with this id ended; empty when it has not."""
+        row = await self._database.run(
+            lambda c: c.execute(
+                "SELECT outcome FROM letters WHERE substr(key, -length(?1) - 1) = ':' || ?1"
+                " ORDER BY number DESC LIMIT 1",
+                (message_id,),
+            ).fetchone()
+        )
+        return str(row[0] or "") if row else ""
+
     async def settle(self, key: str) -> None:
         """Note that the bus has confirmed a message's acknowledgement."""
         await self._database.run(

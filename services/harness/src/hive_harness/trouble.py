@@ -30,6 +30,7 @@ class Code(StrEnum):
     CLI_TOO_OLD = "cli_too_old"
     CLI_CRASHED = "cli_crashed"
     DISK_FULL = "disk_full"
+    SPEND_CAP = "spend_cap"
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,15 @@ def _reset(limit: LimitSeen | None, now: datetime) -> datetime | None:
         return None
     # A clock that is behind the API's must not end in a hot loop.
     return max(limit.resets_at, now + timedelta(seconds=1))
+
+
+def spent(cost_usd: float, cap_usd: float | None, now: datetime) -> Obstacle | None:
+    """Return what keeps an agent from spending more today (UTC), None while it may."""
+    if cap_usd is None or cost_usd < cap_usd:
+        return None
+    tomorrow = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    text = f"today's turns cost {cost_usd:.2f} USD; the cap is {cap_usd:.2f} USD"
+    return Obstacle(Code.SPEND_CAP, text, tomorrow)
 
 
 def unix(seconds: float | None) -> datetime | None:

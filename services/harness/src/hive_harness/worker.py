@@ -4,7 +4,7 @@ import asyncio
 import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import structlog
@@ -31,6 +31,7 @@ from hive_harness.trouble import (
     backoff,
     crashed,
     judge,
+    spent,
 )
 from hive_harness.turn import Stage, Turn
 from hive_harness.turns import Desk, Stop, Take, Wait, blocked, next_step
@@ -58,12 +59,14 @@ class Parts:
 class Worker:
     """Runs turns until `stop`. Its decisions are made in `turns` and `trouble`."""
 
-    def __init__(self, parts: Parts, *, paused: bool) -> None:
+    def __init__(self, parts: Parts, *, paused: bool, spend_cap_usd: float | None) -> None:
         self._parts = parts
         self._stage = Stage(
             parts.claude, parts.log, parts.board, parts.clock, on_progress=self._overcome
         )
         self._paused = paused
+        self._spend_cap_usd = spend_cap_usd
+        self._cap_lifted_on: date | None = None
         self._stopping = False
         self._obstacle: Obstacle | None = None
         self._login_tried: Fingerprint = None
@@ -81,8 +84,13 @@ class Worker:
         self._wake.set()
 
     def retry_now(self) -> bool:
-        """Try again what waits for a limit, a login or a repair; False when nothing does."""
+        """Try again what waits for a limit, a login or a repair; False when nothing does.
+
+        A spend cap that was reached is lifted for the rest of the day.
+        """
         waits = self._obstacle is not None
+        if self._obstacle is not None and self._obstacle.code is Code.SPEND_CAP:
+            self._cap_lifted_on = self._parts.clock().date()
         self._overcome()
         return waits
 
@@ -135,6 +143,7 @@ class Worker:
     async def _look(self) -> Desk:
         if self._parts.log.failing and self._obstacle is None:
             self._hinder_for_disk(self._parts.log.failing)
+        await self._mind_the_cap()
         from_page = await self._parts.store.page_letters(limit=1)
         return Desk(
             now=self._parts.clock(),
@@ -144,6 +153,16 @@ class Worker:
             from_page=from_page[0] if from_page else None,
             from_bus=self._parts.inbox.first,
         )
+
+    async def _mind_the_cap(self) -> None:
+        parts, now = self._parts, self._parts.clock()
+        cost = await parts.store.cost_usd(now.date())
+        parts.board.change(cost_today_usd=cost)
+        if self._obstacle is None and self._cap_lifted_on != now.date():
+            obstacle = spent(cost, self._spend_cap_usd, now)
+            if obstacle is not None:
+                self._hinder(obstacle)
+                parts.board.rest()
 
     async def _wait(self, until: datetime | None) -> None:
         limit_s: float | None = None
@@ -265,7 +284,6 @@ class Worker:
         parts.board.change(
             context_used=parts.board.status.context_used if context is None else context,
             unread=parts.inbox.unread,
-            cost_today_usd=await parts.store.cost_usd(parts.clock().date()),
         )
 
     async def _write_down(self, turn: Turn, verdict: Verdict, outcome: str, error: str) -> None:
@@ -296,4 +314,4 @@ def _outcome(verdict: Verdict) -> tuple[str, str]:
         case GivenUp(reason):
             return "failed", reason
         case Again(obstacle):
-            return "interrupted", obstacle.text
+            return "postponed", obstacle.text

@@ -32,10 +32,9 @@ class Admission:
         return agent
 
     def spawn(self, name: AgentName, settings: AgentSettings) -> None:
-        """Refuse a spawn that cannot succeed: `agent_exists`, `port_taken`, `unknown_recipient`."""
-        taken = self._taken()
-        check_free(name, taken, self._ports)
-        check_recipients(name, settings, taken)
+        """Refuse a spawn that cannot succeed: `agent_exists`, `port_taken`, `bad_name`."""
+        check_free(name, self._taken(), self._ports)
+        check_recipients(settings)
 
     def rename(self, old: AgentName, new: AgentName) -> None:
         """Refuse a rename that cannot succeed; as a spawn, `refused`, or `kept_state`."""

@@ -6,9 +6,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from hivecommon.contracts.agent_toml import AgentToml
+from hivecommon.contracts.inbox import OPERATOR
 from hivecommon.contracts.lifecycle import AgentSettings
 from hivecommon.errors import HiveError
-from hivecommon.names import MANAGER, AgentName, agent_port
+from hivecommon.names import MANAGER, AgentName, agent_port, parse_agent_name
 
 from hive_lifecycle.errors import agent_exists
 
@@ -73,16 +74,14 @@ def check_free(name: AgentName, taken: Iterable[AgentName], ports: Mapping[int, 
         )
 
 
-def check_recipients(name: AgentName, settings: AgentSettings, known: Iterable[str]) -> None:
-    """Refuse recipients that are no agents' names, so that none slips into a permission."""
-    allowed = {*known, name}
+def check_recipients(settings: AgentSettings) -> None:
+    """Refuse recipients that are no names, so that none widens a permission; `bad_name`.
+
+    They need not exist yet: two agents that write to each other are spawned one after the other.
+    """
     for recipient in settings.recipients or ():
-        if recipient not in allowed:
-            raise HiveError(
-                f"the recipient {recipient!r} is no agent",
-                code="unknown_recipient",
-                hint="spawn it first, or leave `recipients` out to allow everybody",
-            )
+        if recipient != OPERATOR:
+            parse_agent_name(recipient)
 
 
 def is_steady(ran_s: float) -> bool:

@@ -1,8 +1,9 @@
 """lifecycle's parts, put together and kept going for as long as the service runs."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+import fcntl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
 
@@ -15,6 +16,8 @@ from hivecommon.command import run
 from hivecommon.contracts.events import HiveEventBody, JobChanged
 from hivecommon.contracts.jobs import Job
 from hivecommon.environment import HiveEnvironment
+from hivecommon.errors import HiveError
+from hivecommon.home import HiveHome
 from hivecommon.keys import read_seed
 from hivecommon.names import MANAGER
 
@@ -22,6 +25,8 @@ from hive_lifecycle import output
 from hive_lifecycle.admission import Admission
 from hive_lifecycle.agents import Agent
 from hive_lifecycle.config import LifecycleConfig, read_config
+from hive_lifecycle.config_repos import ConfigRepos
+from hive_lifecycle.config_verbs import ConfigVerbs
 from hive_lifecycle.inboxes import Inboxes
 from hive_lifecycle.jobs import JobQueue
 from hive_lifecycle.local import LocalRuntime
@@ -53,6 +58,27 @@ def _leave() -> NoReturn:
 async def setup(context: Context) -> AsyncIterator[Endpoints]:
     """Open what lifecycle needs, begin the background work, yield the endpoints."""
     config = read_config(context.environ, context.environment)
+    with _alone(context.environment.home):
+        async with _connected(context, config) as endpoints:
+            yield endpoints
+
+
+@contextmanager
+def _alone(home: HiveHome) -> Iterator[None]:
+    """Hold the hive as its only lifecycle: two would start every agent twice."""
+    with (home.root / "lifecycle.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise HiveError(
+                f"another lifecycle looks after {home.root}", code="already_up",
+                hint="stop it first, or set HIVE_HOME to another directory",
+            ) from error  # fmt: skip
+        yield
+
+
+@asynccontextmanager
+async def _connected(context: Context, config: LifecycleConfig) -> AsyncIterator[Endpoints]:
     system = await Bus.connect(_system_login(context.environment))
     try:
         with (
@@ -77,6 +103,7 @@ async def _working(
         registry=Registry(hive, bus, system, store.living),
         roster=Roster(bus, runtime.name, now),
         inboxes=Inboxes(bus, now),
+        repos=ConfigRepos(hive.home, config.git, run),
         tell=lambda change: _publish(bus, change),
         run=run,
         clock=now,
@@ -85,13 +112,15 @@ async def _working(
     try:
         async with asyncio.TaskGroup() as group:
             jobs = JobQueue(
-                store, operations.carry_out, lambda job: _publish_job(bus, job), now, group
-            )
+                store, operations.carry_out, lambda job: _publish_job(bus, job), now, group,
+                give_up=operations.give_up,
+            )  # fmt: skip
             watch = Watch(operations, jobs, group, asyncio.sleep)
             await _begin(context, operations, jobs, watch, group)
             verbs = OperatorVerbs(operations, jobs, admission, bus)
             peers = PeerVerbs(operations, jobs, admission, bus, group)
-            yield {**verbs.endpoints(), **peers.endpoints()}
+            configs = ConfigVerbs(operations, jobs, admission, bus)
+            yield {**verbs.endpoints(), **peers.endpoints(), **configs.endpoints()}
             _leave()
     except* _Leave:
         pass  # jobs in their middle stay as they are written down, and are resumed

@@ -14,9 +14,9 @@ EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 """The hash of a tree without entries; every git knows it (git-scm.com, "Git Internals")."""
 
 
-async def init_bare(git: Git) -> None:
-    """Make a repository without a work tree."""
-    await git("init", "--quiet", "--bare", "--template=", "--initial-branch=main", ".")
+async def init(git: Git) -> None:
+    """Make an empty repository."""
+    await git("init", "--quiet", "--template=", "--initial-branch=main", ".")
 
 
 async def clone(git: Git, source: Path, target: Path) -> None:

@@ -40,8 +40,8 @@ class GitTools:
     """The programs; None: it is not installed."""
 
     git: str
-    prlimit: str | None
-    nix_instantiate: str | None
+    prlimit: str | None = None
+    nix_instantiate: str | None = None
 
 
 class ConfigRepos:
@@ -58,7 +58,7 @@ class ConfigRepos:
 
     def exists(self, name: AgentName) -> bool:
         """Whether the agent has an applied repo."""
-        return (self._home.applied(name) / "HEAD").is_file()
+        return (self._home.applied(name) / ".git/HEAD").is_file()
 
     async def ensure(self, name: AgentName, settings: AgentSettings) -> bool:
         """Make what is missing of the two repos; return whether anything was.
@@ -83,7 +83,7 @@ class ConfigRepos:
         shutil.rmtree(making, ignore_errors=True)
         make_private(making)
         git = Git(self._run, self._tools.git, making)
-        await config_git.init_bare(git)
+        await config_git.init(git)
         files = ((FILE, render_agent_toml(settings)), ("agent.nix", _AGENT_NIX))
         blobs = [(file, await config_git.hash_object(git, text.encode())) for file, text in files]
         tree = await config_git.make_tree(git, blobs)

@@ -10,7 +10,7 @@ from hivecommon.errors import HiveError
 from hivecommon.names import AgentName
 from msgspec.structs import replace
 
-from hive_lifecycle.agents import Agent, check_recipients
+from hive_lifecycle.agents import Agent
 from hive_lifecycle.config_repos import ConfigRepos
 from hive_lifecycle.errors import unknown_agent
 from hive_lifecycle.orders import Order
@@ -54,7 +54,6 @@ class Deploying:
             await self.repos.mark(name, stage, number, commit)
         await report(f"building/{number}: {commit[:10]}")
         config = await self.repos.read(name, commit)
-        check_recipients(name, config.settings, {one.name for one in self.store.living()})
         await self.runtime.prepare(AgentSpec(name, config.settings, commit), report)
         try:
             self.store.configure(name, config, commit)
@@ -92,16 +91,8 @@ class Deploying:
             config = await self.repos.read(name, running)
             if agent.settings != AgentSettings():
                 config = _with(config, agent.settings)
-            self.store.configure(name, self._without_strangers(config), running)
+            self.store.configure(name, config, running)
         return made
-
-    def _without_strangers(self, config: AgentToml) -> AgentToml:
-        """Leave out recipients that are gone since: they must not become permissions."""
-        if config.recipients is None:
-            return config
-        known = {"operator", *(one.name for one in self.store.living())}
-        kept = [one for one in config.recipients if one in known]
-        return _with(config, AgentSettings(persona=config.persona, model=config.model, recipients=kept))
 
     async def _go_back(self, agent: Agent, report: Report) -> None:
         self.store.configure(agent.name, _with(agent.config, agent.settings), agent.revision)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
+import structlog
 from hivecommon.command import Independent, Run, start_independent
 from hivecommon.contracts.roster import ContainerState
 from hivecommon.errors import HiveError
@@ -27,6 +28,8 @@ _KILL_S: Final = 5.0
 _POLL_S: Final = 0.005
 _SIGNALLED: Final = 128  # a shell's, and bubblewrap's, way to tell of a signal
 _ENDED: Final = frozenset({Phase.STOPPED, Phase.FAILED})
+
+_log = structlog.get_logger()
 
 
 class LocalRuntime:
@@ -219,7 +222,10 @@ class LocalRuntime:
         self._watch.drop(name)
         ended = await self._ended(name, record)
         self._records.write(name, ended)
-        await self._kill_remains(name, record)
+        try:
+            await self._kill_remains(name, record)
+        except HiveError as error:
+            _log.warning("remains_not_killed", agent=name, reason=error.message)
         return ended
 
     def _recover_start(self, name: AgentName, record: Record) -> Record:

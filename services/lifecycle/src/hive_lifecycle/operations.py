@@ -4,9 +4,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
+import structlog
 from hivecommon.command import Run
 from hivecommon.contracts.events import AgentChanged
+from hivecommon.contracts.jobs import Job
 from hivecommon.contracts.lifecycle import AgentSettings
 from hivecommon.contracts.roster import ContainerState
 from hivecommon.errors import HiveError
@@ -15,6 +18,8 @@ from hivecommon.names import AgentName
 from hive_lifecycle import agent_files
 from hive_lifecycle.agents import Agent, Wanted
 from hive_lifecycle.config import LifecycleConfig
+from hive_lifecycle.config_repos import ConfigRepos
+from hive_lifecycle.deploying import Deploying
 from hive_lifecycle.errors import agent_exists, unknown_agent
 from hive_lifecycle.inboxes import Inboxes
 from hive_lifecycle.orders import Order, Verb
@@ -22,6 +27,19 @@ from hive_lifecycle.registry import Registry
 from hive_lifecycle.roster import Roster
 from hive_lifecycle.runtime import AgentSpec, Report, Runtime
 from hive_lifecycle.store import Store
+
+_HAPPENED: Final = {
+    Verb.SPAWN: "spawned",
+    Verb.START: "started",
+    Verb.STOP: "stopped",
+    Verb.RESTART: "restarted",
+    Verb.REBUILD: "rebuilt",
+    Verb.RENAME: "renamed",
+    Verb.DESTROY: "destroyed",
+    Verb.APPLY: "deployed",
+}
+
+_log = structlog.get_logger()
 
 Tell = Callable[[AgentChanged], Awaitable[None]]
 """Publishes an event; never raises."""
@@ -37,34 +55,48 @@ class Operations:
     registry: Registry
     roster: Roster
     inboxes: Inboxes
+    repos: ConfigRepos
     tell: Tell
     run: Run
     clock: Callable[[], datetime]
 
-    async def carry_out(self, job: str, order: Order, report: Report) -> None:
+    async def carry_out(self, job: Job, order: Order, report: Report) -> None:
         """Do what `order` wants; see `jobs.Work`."""
         name = order.name
+        what, detail = _HAPPENED[order.verb], ""
         match order.verb:
             case Verb.SPAWN:
-                await self._spawn(job, name, order.settings or AgentSettings(), report)
+                await self._spawn(job.id, name, order.settings or AgentSettings(), report)
             case Verb.START:
                 self.store.want(self._living(name).name, Wanted.RUNNING)
                 await self.bring_up(name, report)
-                await self.tell(AgentChanged(agent=name, what="started"))
             case Verb.STOP:
                 await self._stop(name, report)
-                await self.tell(AgentChanged(agent=name, what="stopped"))
             case Verb.RESTART:
                 self.store.want(self._living(name).name, Wanted.RUNNING)
                 await self.runtime.stop(name, report)
                 await self.bring_up(name, report)
-                await self.tell(AgentChanged(agent=name, what="restarted"))
             case Verb.REBUILD:
                 await self._rebuild(name, report)
             case Verb.RENAME:
-                await self._rename(job, order, report)
+                name, detail = await self._rename(job.id, order, report), f"was {name}"
             case Verb.DESTROY:
                 await self._destroy(name, report, purge=order.purge)
+                detail = "purged" if order.purge else "login and notes kept"
+            case Verb.APPLY:
+                await self.deploying.apply(order, report)
+                detail = f"{order.commit[:10]}, approval {order.approval}"
+        await self.tell(AgentChanged(agent=name, what=what, by=job.requested_by, detail=detail))
+
+    async def give_up(self, order: Order) -> None:
+        """Leave things in order after a job that is not tried again."""
+        if order.verb is Verb.APPLY:
+            await self.deploying.give_up(order)
+
+    @property
+    def deploying(self) -> Deploying:
+        """What deploys commits."""
+        return Deploying(self.store, self.repos, self.runtime, self._refresh)
 
     def _living(self, name: AgentName) -> Agent:
         agent = self.store.find(name)
@@ -91,7 +123,6 @@ class Operations:
         elif agent.origin != job:
             raise agent_exists(name)
         await self.bring_up(name, report)
-        await self.tell(AgentChanged(agent=name, what="spawned"))
 
     async def bring_up(self, name: AgentName, report: Report) -> None:
         """Put everything in place that belongs to an agent, and start it."""
@@ -103,6 +134,13 @@ class Operations:
         """Make directories, bus identity and inbox of an agent, or find them in place."""
         made = agent_files.make_directories(self.config.hive, name)
         await report("directories made" if made else "directories in place", changed=made)
+        try:
+            made = await self.deploying.adopt(name)
+            await report("config repos made" if made else "config repos in place", changed=made)
+        except HiveError as error:
+            # It can run without; only changes to it cannot be asked for.
+            _log.warning("no_config_repos", agent=name, code=error.code, reason=error.message)
+            await report(f"no config repos: {error.message}", changed=False)
         await self.registry.register(self._living(name), report)
 
     async def launch(self, name: AgentName, report: Report) -> None:
@@ -144,6 +182,16 @@ class Operations:
         finally:
             await self.observe(name)
 
+    async def _refresh(self, name: AgentName, report: Report) -> None:
+        """Give an agent what the database says it is to have; see `deploying.Restart`."""
+        await self.registry.register(self._living(name), report)
+        if self._living(name).wanted is Wanted.RUNNING:
+            await self.runtime.stop(name, report)
+            await self.launch(name, report)
+        else:
+            await report("it is stopped and gets it at its next start", changed=False)
+            await self.observe(name)
+
     async def _rebuild(self, name: AgentName, report: Report) -> None:
         agent = self._living(name)
         await self.lay_out(name, report)
@@ -155,7 +203,6 @@ class Operations:
         else:
             await report("it is to stay stopped", changed=False)
             await self.observe(name)
-        await self.tell(AgentChanged(agent=name, what="rebuilt"))
 
     async def _destroy(self, name: AgentName, report: Report, *, purge: bool) -> None:
         if self.store.find(name) is not None:
@@ -174,10 +221,8 @@ class Operations:
             self.store.bury(name, self.clock(), purged=True)
         else:
             await report(f"login and notes kept in {self._kept(name)}", changed=False)
-        detail = "purged" if purge else "login and notes kept"
-        await self.tell(AgentChanged(agent=name, what="destroyed", detail=detail))
 
-    async def _rename(self, job: str, order: Order, report: Report) -> None:
+    async def _rename(self, job: str, order: Order, report: Report) -> AgentName:
         old, new = order.name, order.makes
         if new is None:
             raise HiveError(f"{old} is to be renamed to nothing", code="bad_request")
@@ -202,10 +247,11 @@ class Operations:
             await self.launch(new, report)
         else:
             await self.observe(new)
-        await self.tell(AgentChanged(agent=new, what="renamed", detail=f"was {old}"))
+        return new
 
     def _spec(self, name: AgentName) -> AgentSpec:
-        return AgentSpec(name, self._living(name).settings)
+        agent = self._living(name)
+        return AgentSpec(name, agent.settings, agent.revision)
 
     def _kept(self, name: AgentName) -> Path:
         return self.config.hive.home.agent(name)

@@ -180,15 +180,15 @@ class OperatorVerbs:
         """Return the job of the same command, or one that wants the same; before any other check."""
         return self._jobs.known(call.request_id, order) or self._jobs.join(call.request_id, order)
 
-    async def pause(self, _call: Call, request: Pause) -> Done:
+    async def pause(self, call: Call, request: Pause) -> Done:
         """Write it down, then tell the harness."""
-        return await self._set_paused(request.name, paused=True)
+        return await self._set_paused(call, request.name, paused=True)
 
-    async def resume(self, _call: Call, request: Resume) -> Done:
+    async def resume(self, call: Call, request: Resume) -> Done:
         """Write it down, then tell the harness."""
-        return await self._set_paused(request.name, paused=False)
+        return await self._set_paused(call, request.name, paused=False)
 
-    async def _set_paused(self, name: AgentName, *, paused: bool) -> Done:
+    async def _set_paused(self, call: Call, name: AgentName, *, paused: bool) -> Done:
         self._admission.living(name)
         changed = self._do.store.set_paused(name, paused=paused)
         if await self._do.observe(name) is ContainerState.RUNNING:
@@ -197,7 +197,7 @@ class OperatorVerbs:
                 await self._bus.request(SetPaused(paused=paused), timeout_s=_HARNESS_S, agent=name)
         if changed:
             what = "paused" if paused else "resumed"
-            await self._do.tell(AgentChanged(agent=name, what=what))
+            await self._do.tell(AgentChanged(agent=name, what=what, by=str(call.caller)))
         return Done(changed=changed)
 
     async def get_job(self, _call: Call, request: GetJob) -> JobReply:

@@ -74,7 +74,7 @@ class TurnEnded(msgspec.Struct, frozen=True, tag_field="kind", tag="turn_ended")
 
     message_id: str
     outcome: str
-    """`answered`, `interrupted` or `failed`."""
+    """`answered`, `interrupted`, `failed`, or `postponed`: the message comes again."""
     duration_s: float = 0.0
     cost_usd: float = 0.0
     input_tokens: int = 0

@@ -28,6 +28,8 @@ INBOX: Final = StreamSpec(
     subjects=("inbox.*.*",),
     # No age: an unread message is never dropped. lifecycle prunes what is read and older than 30 days.
     max_msgs_per_subject=10_000,
+    # An agent without a list of recipients may write to names that nobody has: the disk must not fill.
+    max_bytes=8 << 30,
     refuse_when_full=True,
     compress=False,
     dedupe=timedelta(hours=1),

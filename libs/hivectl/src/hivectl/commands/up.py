@@ -14,6 +14,7 @@ from hivecommon.home import make_private
 
 from hivectl.cli import hive_command
 from hivectl.identity import login_name
+from hivectl.outcomes import Outcome
 from hivectl.shell import Shell
 from hivectl.supervisor.foreground import run_hive
 from hivectl.supervisor.process_id import ProcessId, gone
@@ -51,7 +52,7 @@ async def _detach(shell: Shell) -> None:
     records = RecordFile(shell.environment.home)
     while not _is_ready(records.read(), process.pid):
         if process.returncode is not None:
-            raise _failure(output, before)
+            raise _failure(output, before, process.returncode)
         await asyncio.sleep(LOOK_S)
     async with shell.bus() as bus:
         ticket = await bus.request(DashboardTicket())
@@ -66,12 +67,16 @@ def _is_ready(record: Record | None, pid: int) -> bool:
     return record is not None and record.supervisor.pid == pid and record.phase == READY
 
 
-def _failure(output: Path, before: int) -> HiveError:
+def _failure(output: Path, before: int, status: int) -> HiveError:
     """Return the error that the background process printed before it ended."""
     with output.open("rb") as log:
         log.seek(before)
         lines = log.read().decode(errors="replace").splitlines()
-    return read_error(lines) or HiveError("the hive did not come up", hint=f"see {output}")
+    said = read_error(lines)
+    if said is None:
+        return HiveError("the hive did not come up", hint=f"see {output}")
+    code = "refused" if status == Outcome.REFUSED else "failed"
+    return HiveError(said.message, code=code, hint=said.hint)
 
 
 @hive_command(

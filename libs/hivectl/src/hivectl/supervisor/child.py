@@ -22,6 +22,7 @@ HEALTHY_S: Final = 30.0
 """Who ran this long is started again at once."""
 KILL_AFTER_S: Final = 10.0
 """Longer than a service's drain (5 s) and the connection's after it."""
+LAST_WORDS_S: Final = 1.0
 _LINE_LIMIT: Final = 1 << 20
 _TAKEN: Final = b"address already in use"
 
@@ -96,10 +97,16 @@ class Child:
         process = await start(self._program)
         self._process = process
         self._changed(self.name, ProcessId.of(process.pid))
+        listening = asyncio.ensure_future(self._listen(process))
         try:
-            await self._listen(process)
-            return await process.wait()
+            if self._stopping.is_set():
+                return 0  # asked to stop while it was being started
+            code = await process.wait()
+            # Its last words; a grandchild that holds the pipe shall not keep it from a new start.
+            await asyncio.wait((listening,), timeout=LAST_WORDS_S)
+            return code
         finally:
+            listening.cancel()
             await end(process, KILL_AFTER_S)
             self._process = None
             self._changed(self.name, None)

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
@@ -50,10 +49,18 @@ class ProcessId(msgspec.Struct, frozen=True):
         return ProcessId.of(self.pid) == self
 
     def signal(self, number: signal.Signals) -> None:
-        """Send it a signal, if it still runs."""
-        if self.alive:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(self.pid, number)
+        """Send it a signal, if it still runs; raise `refused` when it is another user's."""
+        if not self.alive:
+            return
+        try:
+            os.kill(self.pid, number)
+        except ProcessLookupError:
+            return
+        except PermissionError as error:
+            raise HiveError(
+                f"process {self.pid} belongs to another user", code="refused",
+                hint="do it as the user that runs the hive",
+            ) from error  # fmt: skip
 
 
 async def gone(processes: Sequence[ProcessId], within_s: float) -> bool:

@@ -1,10 +1,12 @@
 // The log tail: history first, then live; follows or pauses and says what was missed.
-import { html, signal, useEffect, useLayoutEffect, useRef, useState } from "../hiveweb/vendor/preact.js";
-import { absolute, clock, plain } from "../hiveweb/format.js";
+import { html, signal, useEffect, useRef, useState } from "../hiveweb/vendor/preact.js";
+import { clock, plain } from "../hiveweb/format.js";
 import { Icon } from "../hiveweb/icon.js";
+import { Steady } from "../hiveweb/steady.js";
 import { agents, feed } from "./store.js";
 
 const MAX_LINES = 2000;
+const CHUNK = 100; // lines that are laid out and dropped together
 const LEVELS = ["debug", "info", "warning", "error"];
 const SERVICES = ["lifecycle", "approvals", "dashboard"];
 const TYPING_MS = 300;
@@ -13,7 +15,7 @@ const TYPING_MS = 300;
 class Tail {
   constructor(filter) {
     this.filter = filter;
-    this.lines = signal([]);
+    this.chunks = signal([]);
     this.missed = signal(0);
     this.paused = signal(false);
     this.loaded = signal(false);
@@ -41,15 +43,27 @@ class Tail {
     if (this.paused.value) {
       this.missed.value += lines.length;
       this.waiting = [...this.waiting, ...lines].slice(-MAX_LINES);
-    } else this.lines.value = [...this.lines.peek(), ...lines].slice(-MAX_LINES);
+    } else this.#show(lines);
   }
+
+  #show(lines) {
+    const chunks = [...this.chunks.peek()];
+    for (const line of lines.slice(-MAX_LINES)) {
+      const last = chunks[chunks.length - 1];
+      if (last && last.lines.length < CHUNK) chunks[chunks.length - 1] = { key: last.key, lines: [...last.lines, line] };
+      else chunks.push({ key: line.key, lines: [line] });
+    }
+    this.chunks.value = chunks.slice(-MAX_LINES / CHUNK - 1);
+  }
+
+  get count() { return this.chunks.value.reduce((sum, chunk) => sum + chunk.lines.length, 0); }
 
   pause() { this.paused.value = true; }
 
   follow() {
     const dropped = this.missed.value - this.waiting.length;
     const gap = dropped > 0 ? [{ key: `gap${++this.gaps}`, skipped: dropped }] : [];
-    this.lines.value = [...this.lines.peek(), ...gap, ...this.waiting].slice(-MAX_LINES);
+    this.#show([...gap, ...this.waiting]);
     this.waiting = [];
     this.missed.value = 0;
     this.paused.value = false;
@@ -58,12 +72,20 @@ class Tail {
 
 const short = (value) => plain(typeof value === "string" ? value : JSON.stringify(value));
 
-function Line({ line }) {
+class Chunk extends Steady {
+  render({ chunk }) { return html`<ul>${chunk.lines.map((line) => html`<${Line} key=${line.key} line=${line} />`)}</ul>`; }
+}
+
+class Line extends Steady {
+  render({ line }) { return lineView(line); }
+}
+
+function lineView(line) {
   if (line.skipped) return html`<li class="gap warn"><${Icon} name="triangle-alert" /> ${line.skipped} lines are not shown here</li>`;
   const fields = Object.entries(line.fields).filter(([key]) => key !== "exception");
   const tone = line.level === "error" || line.level === "critical" ? "bad" : line.level === "warning" ? "warn" : "";
   return html`<li class=${`line ${tone}`} data-cursor=${line.cursor}><details>
-    <summary><time class="dim" datetime=${line.at} title=${absolute(line.at)}>${clock(line.at)}</time>
+    <summary><time class="dim" datetime=${line.at} title=${line.at}>${clock(line.at)}</time>
       <span class="level">${plain(line.level)}</span> <b class="source">${plain(line.source)}</b>
       <bdi class="event">${plain(line.event)}</bdi> <bdi class="dim">${fields.map(([key, value]) => `${plain(key)}=${short(value)}`).join(" ").slice(0, 600)}</bdi></summary>
     <pre>${plain(JSON.stringify(line.fields, null, 2))}</pre></details></li>`;
@@ -110,7 +132,11 @@ export function LogsPage({ query }) {
   const box = useRef();
   useEffect(() => { if (JSON.stringify(tail.filter) !== same) setTail(new Tail(filter)); }, [same]);
   useEffect(() => tail.open(), [tail]);
-  useLayoutEffect(() => { if (!tail.paused.peek()) box.current.scrollTop = box.current.scrollHeight; }, [tail.lines.value, tail]);
+  useEffect(() => {
+    // In the frame's own time: reading the height right after a change would lay everything out twice.
+    const frame = requestAnimationFrame(() => { if (!tail.paused.peek()) box.current.scrollTop = box.current.scrollHeight; });
+    return () => cancelAnimationFrame(frame);
+  }, [tail.chunks.value, tail]);
   useEffect(() => {
     const onKey = (event) => {
       if (event.key !== " " || event.target.closest("input, textarea, select, button, summary, dialog")) return;
@@ -120,15 +146,16 @@ export function LogsPage({ query }) {
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);
   }, [tail]);
-  const up = useRef(0);
+  const before = useRef({ scrollTop: 0, scrollHeight: 0 });
   const onScroll = () => {
     const { scrollTop, scrollHeight, clientHeight } = box.current;
     const end = scrollHeight - clientHeight - scrollTop < 30;
-    if (!end && scrollTop < up.current - 2) tail.pause();
+    // Old lines that are dropped above move the place too: that is no scroll upwards.
+    if (!end && scrollTop < before.current.scrollTop - 2 && scrollHeight >= before.current.scrollHeight) tail.pause();
     else if (end && tail.paused.value && !tail.missed.value) tail.follow();
-    up.current = scrollTop;
+    before.current = { scrollTop, scrollHeight };
   };
-  const { paused, missed, lines, loaded, error } = tail;
+  const { paused, missed, chunks, loaded, error } = tail;
   return html`<section class="logs">
     <div class="head"><h1>Logs</h1>
       <button aria-pressed=${paused.value} onClick=${() => (paused.value ? tail.follow() : tail.pause())}>
@@ -136,10 +163,10 @@ export function LogsPage({ query }) {
     <${Filters} filter=${filter} />
     ${error.value && html`<div class="error">${plain(error.value.message)}</div>`}
     <div class="lines" ref=${box} onScroll=${onScroll} tabindex="0" role="log" aria-live="off" aria-label="log lines">
-      ${loaded.value && lines.value.length === 0 && html`<p class="empty">No line matches yet. New ones appear here.</p>`}
-      <ul>${lines.value.map((line) => html`<${Line} key=${line.key} line=${line} />`)}</ul></div>
+      ${loaded.value && chunks.value.length === 0 && html`<p class="empty">No line matches yet. New ones appear here.</p>`}
+      ${chunks.value.map((chunk) => html`<${Chunk} key=${chunk.key} chunk=${chunk} />`)}</div>
     <div class="tail-state" data-missed=${missed.value}>${paused.value
     ? html`<button class="primary" onClick=${() => tail.follow()}><${Icon} name="arrow-down" /> Paused: ${missed.value} new line${missed.value === 1 ? "" : "s"}</button>`
-    : html`<span class="dim">${loaded.value ? "following" : "reading"} · ${lines.value.length} lines</span>`}</div>
+    : html`<span class="dim">${loaded.value ? "following" : "reading"} · ${tail.count} lines</span>`}</div>
   </section>`;
 }

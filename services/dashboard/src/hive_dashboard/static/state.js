@@ -16,6 +16,7 @@ export function stateOf(row) {
   if (harness.rate_limited) return as("rate limited", "clock", "warn");
   const trouble = troubleOf(row);
   if (trouble) return as(trouble.kind, "triangle-alert", "bad");
+  if (harness.trouble) return as(harness.trouble.replaceAll("_", " "), "clock", "warn");
   if (harness.activity === "working") return as("working", "zap", "accent");
   if (harness.paused) return as("paused", "circle-pause", "warn");
   if (harness.activity === "compacting") return as("compacting", "archive", "accent");
@@ -50,6 +51,6 @@ export function doing(row) {
   if (row.state !== "running") return row.note ?? "";
   const trouble = troubleOf(row);
   if (trouble) return trouble.text;
-  if (harness.rate_limited && harness.retry_at) return `goes on ${relative(harness.retry_at)}`;
+  if (harness.trouble && harness.retry_at) return `goes on ${relative(harness.retry_at)}`;
   return harness.status_text || (harness.current_tool ? `uses ${harness.current_tool}` : "");
 }

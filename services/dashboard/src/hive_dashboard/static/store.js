@@ -50,13 +50,16 @@ export function markSeen() {
 }
 export const unseen = computed(() => messages.value.filter((item) => item.cursor > seen.value));
 
+/** Troubles that pass without a human: the harness tries again by itself. */
+const PASSING = new Set(["rate_limited", "overloaded", "api_error", "cli_crashed"]);
+
 /** What keeps an agent from working and needs a human, in words; null when nothing does. */
 export function troubleOf(row) {
   const { harness } = row;
   if (row.state === "failed") return { kind: "failed", text: row.note || "it failed" };
   if (row.state !== "running") return null;
   if (harness.needs_login) return { kind: "needs login", text: harness.trouble_text || "log in on its own page" };
-  if (harness.trouble && !harness.rate_limited) return { kind: harness.trouble.replaceAll("_", " "), text: harness.trouble_text ?? "" };
+  if (harness.trouble && !PASSING.has(harness.trouble)) return { kind: harness.trouble.replaceAll("_", " "), text: harness.trouble_text ?? "" };
   return null;
 }
 export const troubled = computed(() => (agents.value ?? []).filter(troubleOf));

@@ -6,7 +6,13 @@ from uuid import uuid4
 
 import msgspec
 from hivecommon.bus import Bus
-from hivecommon.contracts.approvals import RequestSpawn
+from hivecommon.contracts.approvals import (
+    ApprovalReply,
+    CancelOwnApproval,
+    RequestDestroy,
+    RequestSpawn,
+)
+from hivecommon.contracts.base import Request
 from hivecommon.contracts.lifecycle import AgentPower, AgentSettings
 from hivecommon.errors import HiveError
 
@@ -30,6 +36,21 @@ class Spawn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         list[str] | None,
         msgspec.Meta(description="agents it may write to; leave out for everybody"),
     ] = None
+
+
+class Destroy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Arguments of `request_destroy`."""
+
+    agent: Annotated[str, msgspec.Meta(description="the other agent's name")]
+    reason: Annotated[
+        str, msgspec.Meta(description="why it is needed no more, for the operator", max_length=2000)
+    ]
+
+
+class Withdrawal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Arguments of `cancel_request`."""
+
+    approval: Annotated[int, msgspec.Meta(description="the number you were given", ge=1)]
 
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,6 +83,19 @@ class ManagerTools:
                 Spawn,
                 self._request_spawn,
             ),
+            Tool(
+                "request_destroy",
+                "Ask for the end of another agent. It waits until an operator approves; its notes and"
+                " login are kept.",
+                Destroy,
+                self._request_destroy,
+            ),
+            Tool(
+                "cancel_request",
+                "Take back a request of yours that no operator has decided yet.",
+                Withdrawal,
+                self._cancel_request,
+            ),
             *(Tool(verb, text, Target, self._power(verb)) for verb, text in verbs.items()),
         )
 
@@ -70,11 +104,20 @@ class ManagerTools:
             persona=wanted.persona, model=wanted.model, recipients=wanted.recipients
         )
         request = RequestSpawn(agent=wanted.agent, settings=settings, reason=wanted.reason)
+        return await self._ask(request)
+
+    async def _request_destroy(self, wanted: Destroy) -> str:
+        return await self._ask(RequestDestroy(agent=wanted.agent, reason=wanted.reason))
+
+    async def _cancel_request(self, wanted: Withdrawal) -> str:
+        return await self._ask(CancelOwnApproval(id=wanted.approval))
+
+    async def _ask(self, request: Request[ApprovalReply]) -> str:
         reply = await self._bus.request(
             request, caller=self._agent, timeout_s=_TIMEOUT_S, request_id=uuid4().hex
         )
         approval = reply.approval
-        return f"approval {approval.id} for {approval.agent} is {approval.state}"
+        return f"approval {approval.id} ({approval.kind} {approval.agent}) is {approval.state}"
 
     def _power(self, verb: str) -> Handler:
         async def act(wanted: Target) -> str:

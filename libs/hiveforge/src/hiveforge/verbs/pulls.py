@@ -1,0 +1,260 @@
+"""The verb `pr`: pull requests as JSON, and what is done with them."""
+
+import argparse
+import time
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+from hiveforge import show, texts
+from hiveforge.checkout import current_branch
+from hiveforge.client import Client
+from hiveforge.command import Parser, Run, Verbs, count, is_number, number
+from hiveforge.errors import Exit, ForgeError, misuse
+from hiveforge.verbs import issues
+from hiveforge.verbs.labels import label_ids
+from hiveforge.verbs.milestones import milestone_id
+
+Json = dict[str, Any]
+BAD = {"failure", "error"}
+STYLES = {"merge": "merge", "squash": "squash", "rebase": "rebase", "ff_only": "fast-forward-only"}
+# The forge looks for conflicts in the background after a push, and says «Please try again later».
+MERGE_TRIES = 6
+MERGE_WAIT_S = 1.0
+
+
+def register(verbs: Verbs) -> None:
+    """Declare the verb with its own verbs."""
+    pr = verbs.add(
+        "pr", run_view, "show a PR as JSON; create, diff, checks, review, merge, list",
+        "hive-forge pr 42", 'hive-forge pr create --title "fix" --head my-branch --body-file -',
+        "hive-forge pr diff 42", "hive-forge pr review 42 --approve", "hive-forge pr merge 42 --squash",
+        "hive-forge pr create --help",
+    )  # fmt: skip
+    pr.usage = (
+        "hive-forge [-r OWNER/REPO] pr NUMBER\n"
+        "       hive-forge pr create|list|view|diff|checks|review|merge|comment|close …"
+    )
+    pr.add_argument("words", nargs=argparse.REMAINDER, metavar="NUMBER | ACTION …")
+    pr.set_defaults(resolve=resolve)
+
+
+def _actions() -> dict[str, tuple[Callable[[Run], Exit | None], Parser]]:
+    made: dict[str, tuple[Callable[[Run], Exit | None], Parser]] = {}
+
+    def add(name: str, run: Callable[[Run], Exit | None], summary: str, example: str) -> Parser:
+        parser = Parser(
+            prog=f"hive-forge pr {name}", description=summary, epilog=f"example:\n  {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False,
+        )  # fmt: skip
+        parser.add_argument("-r", "--repo", metavar="OWNER/REPO", default=argparse.SUPPRESS)
+        parser.add_argument("--json", action="store_true", default=argparse.SUPPRESS)
+        made[name] = (run, parser)
+        return parser
+
+    numbered = {
+        "view": (run_view, "Show a pull request as JSON.", "hive-forge pr view 42"),
+        "diff": (run_diff, "Print the diff.", "hive-forge pr diff 42"),
+        "checks": (
+            run_checks,
+            "Show the checks of the head commit. Ends with 1 if one failed, 7 if one has not ended.",
+            "hive-forge pr checks 42",
+        ),
+        "review": (run_review, "Review a pull request.", "hive-forge pr review 42 --approve"),
+        "merge": (run_merge, "Merge a pull request.", "hive-forge pr merge 42 --squash"),
+        "comment": (issues.run_comment, "Comment.", 'hive-forge pr comment 42 --body "…"'),
+        "close": (issues.run_close, "Close without merging.", "hive-forge pr close 42"),
+        "reopen": (issues.run_reopen, "Open again.", "hive-forge pr reopen 42"),
+    }
+    for name, (run, summary, example) in numbered.items():
+        add(name, run, summary, example).add_argument("number", type=number)
+    _review_options(made["review"][1])
+    _merge_options(made["merge"][1])
+    issues.body_options(made["comment"][1])
+    for name in ("close", "reopen"):
+        made[name][1].add_argument("--comment", metavar="TEXT")
+    listing = add("list", run_list, "List pull requests.", "hive-forge pr list --state all")
+    listing.add_argument("--state", choices=["open", "closed", "all"], default="open")
+    listing.add_argument("-L", "--limit", type=count, default=issues.SHOWN_ISSUES)
+    _create_options(
+        add(
+            "create",
+            run_create,
+            "Open a pull request.",
+            'hive-forge pr create --title "fix" --head b',
+        )
+    )
+    return made
+
+
+def _review_options(parser: Parser) -> None:
+    verdict = parser.add_mutually_exclusive_group(required=True)
+    verdict.add_argument("-a", "--approve", action="store_const", dest="event", const="APPROVED")
+    verdict.add_argument(
+        "--request-changes", action="store_const", dest="event", const="REQUEST_CHANGES"
+    )
+    verdict.add_argument("-c", "--comment", action="store_const", dest="event", const="COMMENT")
+    issues.body_options(parser)
+
+
+def _merge_options(parser: Parser) -> None:
+    style = parser.add_mutually_exclusive_group()
+    for name in STYLES:
+        option = "--" + name.replace("_", "-")
+        style.add_argument(option, action="store_const", dest="style", const=name)
+    parser.add_argument("-m", "--message", metavar="TEXT", help="title of the merge commit")
+    parser.add_argument("-d", "--delete-branch", action="store_true")
+
+
+def _create_options(parser: Parser) -> None:
+    parser.add_argument("-t", "--title", required=True)
+    issues.body_options(parser)
+    parser.add_argument(
+        "-H", "--head", metavar="BRANCH", help="default: the branch checked out here"
+    )
+    parser.add_argument("-B", "--base", metavar="BRANCH", help="default: the default branch")
+    parser.add_argument("-d", "--draft", action="store_true")
+    parser.add_argument("--reviewer", action="append", default=[])
+    parser.add_argument("-a", "--assignee", action="append", default=[])
+    parser.add_argument("-l", "--label", action="append", default=[])
+    parser.add_argument("--milestone")
+
+
+def normalise(words: list[str]) -> list[str]:
+    """Return the words with the action first: `42` is `view 42`, `42 diff` is `diff 42`."""
+    if words and is_number(words[0]):
+        if len(words) > 1 and not words[1].startswith("-"):
+            return [words[1], words[0], *words[2:]]
+        return ["view", *words]
+    return words
+
+
+def resolve(args: argparse.Namespace) -> None:
+    """Parse the words behind `pr`, and make the action that they name the verb to run."""
+    actions = _actions()
+    words = normalise(args.words)
+    if not words or words[0] not in actions:
+        said = f"{words[0]!r} is nothing that pr can do" if words else "pr what?"
+        raise misuse(said, f"a number, or one of: {', '.join(actions)}")
+    act, parser = actions[words[0]]
+    parser.parse_args(words[1:], args)
+    args.run = act
+
+
+def _get(client: Client, pull: int) -> Json:
+    found: Json = client.get(f"{client.repo}/pulls/{pull}")
+    return found
+
+
+def run_view(run: Run) -> Exit | None:
+    """Print a pull request as JSON: what matters of it, or all with `--json`."""
+    pull = _get(run.client, run.args.number)
+    run.out.show(show.as_json(show.pull_facts(pull)), pull)
+    return None
+
+
+def run_diff(run: Run) -> Exit | None:
+    """Print the diff as it is."""
+    answer = run.client.request("GET", f"{run.client.repo}/pulls/{run.args.number}.diff")
+    run.out.raw(answer.body)
+    return None
+
+
+def run_checks(run: Run) -> Exit | None:
+    """Show the checks; the status tells how they stand."""
+    sha = (_get(run.client, run.args.number).get("head") or {}).get("sha", "")
+    found = run.client.get(f"{run.client.repo}/commits/{sha}/status") or {}
+    checks = found.get("statuses") or []
+    lines = [
+        "  ".join(
+            show.line(check.get(key)) for key in ("status", "context", "description", "target_url")
+        ).rstrip()
+        for check in checks
+    ]
+    run.out.show("\n".join(lines) or "(no checks)", found)
+    states = {check.get("status") for check in checks}
+    if states & BAD:
+        return Exit.FAILED
+    return Exit.PENDING if "pending" in states else None
+
+
+def run_review(run: Run) -> Exit | None:
+    """Give a verdict."""
+    body = texts.body_of(run.args.body, run.args.body_file) or ""
+    if not body.strip() and run.args.event != "APPROVED":
+        raise misuse("say why", "give --body TEXT, or --body-file FILE (- is stdin)")
+    path = f"{run.client.repo}/pulls/{run.args.number}/reviews"
+    made = run.client.post(path, {"event": run.args.event, "body": body})
+    texts.verify_kept(body, made.get("body"))
+    run.out.show(f"{show.line(made.get('state'))}: {show.line(made.get('html_url'))}", made)
+    return None
+
+
+def run_merge(run: Run) -> Exit | None:
+    """Merge, waiting a few seconds for the forge to know whether it can."""
+    client, args = run.client, run.args
+    fields: Json = {
+        "Do": STYLES[args.style or "merge"],
+        "delete_branch_after_merge": args.delete_branch,
+    }
+    if args.message:
+        title = texts.check(args.message, "message")
+        fields |= {
+            "merge_title_field": title,
+            "MergeTitleField": title,
+        }  # Gitea's and Forgejo's word
+    path = f"{client.repo}/pulls/{args.number}/merge"
+    for last in [*[False] * (MERGE_TRIES - 1), True]:
+        try:
+            client.post(path, fields)
+            break
+        except ForgeError as error:
+            if "try again later" not in error.message.lower():
+                raise
+            if last:
+                raise ForgeError(
+                    f"conflict: #{args.number} cannot be merged as it is", Exit.CONFLICT,
+                    hint="bring the base branch into it, resolve the conflicts, push, try again",
+                ) from None  # fmt: skip
+            time.sleep(MERGE_WAIT_S)
+    pull = _get(client, args.number)
+    run.out.show(f"merged: #{args.number} as {show.line(pull.get('merge_commit_sha'))}", pull)
+    return None
+
+
+def run_list(run: Run) -> Exit | None:
+    """List pull requests."""
+    found = run.client.pages(f"{run.client.repo}/pulls", {"state": run.args.state})
+    pulls = list(islice(found, run.args.limit) if run.args.limit else found)
+    run.out.show("\n".join(show.issue_line(pull) for pull in pulls) or "(none)", pulls)
+    return None
+
+
+def run_create(run: Run) -> Exit | None:
+    """Open a pull request."""
+    client, args = run.client, run.args
+    body = texts.body_of(args.body, args.body_file) or ""
+    title = issues.checked_title(args.title)
+    head = args.head or current_branch()
+    if not head:
+        raise misuse("which branch?", "give --head BRANCH; here is no checkout on a branch")
+    fields: Json = {"title": f"WIP: {title}" if args.draft else title, "body": body, "head": head}
+    fields["base"] = args.base or client.get(client.repo)["default_branch"]
+    if args.label:
+        fields["labels"] = label_ids(client, args.label)
+    if args.assignee:
+        fields["assignees"] = issues.assignable(client, args.assignee)
+    if args.milestone:
+        fields["milestone"] = milestone_id(client, args.milestone)
+    try:
+        made = client.post(f"{client.repo}/pulls", fields)
+    except ForgeError as error:
+        if error.status is Exit.NOT_FOUND:
+            error.hint = f"are {fields['base']!r} and {head!r} branches on the forge? push first"
+        raise
+    if args.reviewer:
+        reviewers = {"reviewers": [name.lstrip("@") for name in args.reviewer]}
+        client.post(f"{client.repo}/pulls/{made['number']}/requested_reviewers", reviewers)
+    texts.verify_kept(body, made.get("body"))
+    run.out.show(f"#{made['number']} {show.line(made.get('html_url'))}", made)
+    return None

@@ -1,0 +1,122 @@
+"""The agent's own page: in a real Chromium, and as a program meets it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from hivecommon.contracts.events import HarnessStarted, TurnStarted
+from hivecommon.contracts.harness import UiTicket
+from hivetesting.agents import Agents
+from hivetesting.harness import tell
+from hivetesting.messages_api.rules import Rule, Rules
+from hivetesting.messages_api.steps import Hang, Text, ToolUse
+from playwright.async_api import Page, async_playwright, expect
+
+CHROMIUM = "/usr/bin/chromium"
+
+
+@asynccontextmanager
+async def browser_page(url: str) -> AsyncIterator[Page]:
+    """Open a page; whatever it complains of on its console fails the test."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = await browser.new_page(viewport={"width": 390, "height": 844})
+        complaints: list[str] = []
+        page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda e: complaints.append(str(e)))
+        await page.goto(url)
+        yield page
+        await browser.close()
+        assert not complaints
+
+
+async def ticket_url(agents: Agents, name: str) -> str:
+    ticket = await agents.operator.request(UiTicket(), agent=name, timeout_s=30)
+    return ticket.url
+
+
+@pytest.mark.needs("chromium")
+async def test_an_operator_reads_along_writes_and_stops_a_turn(agents: Agents) -> None:
+    hostile = "<img src=x onerror=alert(1)> \x1b[31mred"
+    agents.api.script = Rules(
+        Rule(text="evil", answer=[ToolUse("Bash", {"command": "echo '<b>out</b>'"})]),
+        Rule(after_tool="Bash", answer=[Text(hostile)]),
+        Rule(text="forever", answer=[Text("hm"), Hang()]),
+    )
+    _, watch = await agents.spawn("petra")
+    await watch.turn_ended(await tell(agents.operator, "petra", "evil"))
+    async with browser_page(await ticket_url(agents, "petra")) as page:
+        await expect(page.get_by_role("log")).to_contain_text("<img src=x onerror=alert(1)> red")
+        assert "ticket" not in page.url
+        await page.get_by_label("message to petra").fill("are you there?")
+        await page.get_by_role("button", name="Send").click()
+        await expect(page.get_by_role("log")).to_contain_text("You said: You have a new message.")
+        assert "operator, on your own page" in agents.api.requests[-1].last_user_text
+        await page.get_by_label("message to petra").fill("forever")
+        await page.get_by_role("button", name="Send").click()
+        await page.get_by_role("button", name="stop the turn").click()
+        await expect(page.get_by_role("log")).to_contain_text("interrupted")
+        await page.reload()
+        await expect(page.get_by_role("log")).to_contain_text("are you there?")
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_without_a_good_token_nothing_is_said_and_nothing_is_done(agents: Agents) -> None:
+    agent, watch = await agents.spawn("queenie")
+    await watch.until(lambda e: isinstance(e.body, HarnessStarted))
+    base = f"http://127.0.0.1:{agent.port}"
+    ticket = (await ticket_url(agents, "queenie")).partition("#ticket=")[2]
+    message = {"id": "one", "body": "hello"}
+    async with httpx.AsyncClient(base_url=base) as browser:
+
+        async def post(path: str, content: Any, **headers: str) -> httpx.Response:
+            return await browser.post(path, json=content, headers=headers)
+
+        assert (await post("/api/messages", message)).status_code == 401
+        assert (await post("/api/messages", message, Authorization="Bearer x")).status_code == 401
+        assert (await post("/api/login", {"ticket": "x" * 40})).status_code == 401
+        foreign = await post("/api/login", {"ticket": ticket}, Origin="http://127.0.0.1:8101")
+        assert foreign.status_code == 403
+        rebound = await browser.get("/", headers={"Host": "evil.example"})
+        assert rebound.status_code == 421
+        token = (await post("/api/login", {"ticket": ticket})).json()["token"]
+        assert (await post("/api/login", {"ticket": ticket})).status_code == 401
+        bearer = {"Authorization": f"Bearer {token}"}
+        assert (
+            await post("/api/messages", {"id": "a b", "body": "x"}, **bearer)
+        ).status_code == 400
+        assert (await post("/api/messages", {"id": "z", "body": " "}, **bearer)).status_code == 422
+        for _ in range(2):  # sending twice is sending once
+            assert (await post("/api/messages", message, **bearer)).json()["ok"]
+        await watch.turn_ended("one")
+        page = await browser.get("/")
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        assert "set-cookie" not in page.headers
+    assert [turn.message_id for turn in watch.bodies(TurnStarted)] == ["one"]
+
+
+async def test_a_message_from_the_page_goes_before_the_inbox_and_survives_a_kill(
+    agents: Agents,
+) -> None:
+    agents.api.script = Rules(Rule(text="first", answer=[Text("…"), Hang()], times=1))
+    agent, watch = await agents.spawn("ronja")
+    await tell(agents.operator, "ronja", "first")
+    await agents.asked("first")
+    later = await tell(agents.operator, "ronja", "later")
+    ticket = (await ticket_url(agents, "ronja")).partition("#ticket=")[2]
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{agent.port}") as browser:
+        token = (await browser.post("/api/login", json={"ticket": ticket})).json()["token"]
+        bearer = {"Authorization": f"Bearer {token}"}
+        body = {"id": "typed", "body": "typed on the page"}
+        assert (await browser.post("/api/messages", json=body, headers=bearer)).is_success
+        agent.kill()
+        agent.start()
+        await watch.turn_ended(later)
+        # The token outlives the harness that gave it.
+        answer = await browser.post("/api/interrupt", json={}, headers=bearer)
+        assert answer.json() == {"ok": True, "changed": False}
+    bodies = [turn.body for turn in watch.bodies(TurnStarted)]
+    assert sorted(bodies) == ["first", "first", "later", "typed on the page"]
+    assert bodies.index("typed on the page") < bodies.index("later")
