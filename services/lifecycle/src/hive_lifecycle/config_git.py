@@ -100,12 +100,13 @@ async def set_ref(git: Git, ref: str, commit: str) -> bool:
     if await read_ref(git, ref) == commit:
         return False
     for _ in range(_REF_TRIES):
-        done = await git.attempt("update-ref", "--end-of-options", ref, commit)
-        if done.code == 0 or await read_ref(git, ref) == commit:
+        if (await git.attempt("update-ref", "--end-of-options", ref, commit)).code == 0:
             return True
         # A git that a killed lifecycle left may hold the lock for a moment.
         await asyncio.sleep(_REF_PAUSE_S)
-    done.check()
+        if await read_ref(git, ref) == commit:
+            return True
+    await git("update-ref", "--end-of-options", ref, commit)
     return True
 
 

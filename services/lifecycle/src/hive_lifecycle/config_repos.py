@@ -254,8 +254,8 @@ class ConfigRepos:
         git = self.applied(name)
         stages: dict[int, dict[Stage, str]] = {}
         for ref, commit in await config_git.list_refs(git, "refs/tags/"):
-            _refs, _tags, stage, number = ref.split("/")
-            stages.setdefault(int(number), {})[Stage(stage)] = commit
+            _refs, _tags, stage, digits = ref.split("/")
+            stages.setdefault(int(digits), {})[Stage(stage)] = commit
         running = await config_git.read_ref(git, MAIN)
         newest_there = max(
             (n for n, by in stages.items() if by.get(Stage.DEPLOYED) == running), default=None
