@@ -1,7 +1,9 @@
 """Config repos with git as the manager uses it, and as somebody hostile would."""
 
 # ruff: noqa: S603, S607, TID251 - it is the manager: it runs git by hand
+import json
 import os
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -101,7 +103,7 @@ async def test_what_was_asked_for_stays_whatever_is_done_to_the_proposed_repo(
     manager.git("reflog", "expire", "--expire=now", "--all")
     manager.git("gc", "--quiet", "--prune=now")
     assert manager.git("rev-parse", "HEAD") != wanted
-    subprocess.run(["rm", "-rf", str(manager.directory)], check=True)
+    shutil.rmtree(manager.directory)
     assert (await repos.read(ALICE, wanted)).persona == "a painter"
     await repos.deploy(ALICE, 7, wanted)
     assert await repos.running(ALICE) == await repos.tagged(ALICE, Stage.DEPLOYED, 7) == wanted
@@ -129,7 +131,7 @@ async def test_a_branch_called_like_a_hash_is_not_meant(
      "abc", "ABCDEF01", "a" * 41, "deadbeef\n", "deadbeef deadbeef", ":/x", "@{-1}", ""],
 )  # fmt: skip
 def test_whatever_is_no_hash_is_refused_by_the_contract(name: str) -> None:
-    payload = b'{"agent": "alice", "commit": %s}' % __import__("json").dumps(name).encode()
+    payload = b'{"agent": "alice", "commit": %s}' % json.dumps(name).encode()
     with pytest.raises(HiveError) as caught:
         PinCommit.decode(payload)
     assert caught.value.code == "bad_request"
@@ -234,7 +236,7 @@ async def test_nothing_that_the_proposed_repo_names_is_run(
     script.chmod(0o755)
     hooks = manager.directory / ".git/hooks"
     hooks.mkdir(exist_ok=True)
-    wanted = manager.commit(**{"__gitattributes": "* filter=evil diff=evil -text\n"})
+    wanted = manager.commit(__gitattributes="* filter=evil diff=evil -text\n")
     for hook in ("post-checkout", "reference-transaction", "post-index-change", "pre-auto-gc"):
         (hooks / hook).symlink_to(script)
     for key in (
@@ -265,7 +267,7 @@ async def test_a_repo_that_leads_elsewhere_is_refused(
     alternates.write_text(f"{secret.directory}/.git/objects\n")
     assert "borrows" in (await refused(repos, elsewhere)).message
     alternates.unlink()
-    subprocess.run(["rm", "-rf", str(manager.directory / ".git")], check=True)
+    shutil.rmtree(manager.directory / ".git")
     (manager.directory / ".git").write_text(f"gitdir: {secret.directory}/.git\n")
     assert "no plain git repository" in (await refused(repos, elsewhere)).message
     (manager.directory / ".git").unlink()

@@ -42,9 +42,7 @@ async def stages(hive: Hive, approval: int) -> list[Stage]:
 async def apply(hive: Hive, commit: str, approval: int, base: str | None = None) -> Job:
     sender = await hive.approvals_bus()
     pinned = await sender.request(PinCommit(agent="alice", commit=commit), timeout_s=10)
-    mark = MarkCommit(
-        agent="alice", approval=approval, commit=pinned.commit, stage=Stage.PROPOSAL
-    )
+    mark = MarkCommit(agent="alice", approval=approval, commit=pinned.commit, stage=Stage.PROPOSAL)
     await sender.request(mark, timeout_s=10)
     order = ExecuteApply(
         agent="alice", approval=approval, commit=pinned.commit, base=base,
@@ -123,7 +121,6 @@ async def test_an_operator_rolls_back_to_what_was_deployed(hive: Hive) -> None:
 
 
 async def test_a_revived_agent_is_what_it_last_was(hive: Hive) -> None:
-
 
     await hive.spawn("alice", AgentSettings(persona="a poet"))
     wanted = manager_of(hive).commit(agent__toml='persona = "a painter"\n')

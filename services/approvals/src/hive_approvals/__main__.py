@@ -20,6 +20,7 @@ from hive_approvals.executor import Executor
 from hive_approvals.kinds.kind import Parts
 from hive_approvals.kinds.registry import KINDS
 from hive_approvals.lifecycle import Lifecycle
+from hive_approvals.marks import Marker
 from hive_approvals.outbox import Outbox
 from hive_approvals.service import Desk
 from hive_approvals.store import ApprovalStore
@@ -42,10 +43,11 @@ async def setup(context: Context) -> AsyncIterator[Endpoints]:
     executor_wake = store.watch()
     executor = Executor(store, parts.lifecycle, KINDS, wake=executor_wake, follow_s=config.follow_s)
     outbox = Outbox(database, context.bus, wake=store.watch(), resend_s=config.resend_s)
+    marker = Marker(database, parts.lifecycle, wake=store.watch(), retry_s=config.follow_s)
     await context.bus.subscribe(HiveEvent.filter_for("job"), _on_job(executor_wake))
-    work = [context.group.create_task(part.run()) for part in (executor, outbox, sweeper)]
+    work = [context.group.create_task(part.run()) for part in (executor, outbox, sweeper, marker)]
     try:
-        endpoints = dict(Desk(store, sweeper).endpoints())
+        endpoints = dict(Desk(parts, KINDS, sweeper).endpoints())
         for kind in KINDS.values():
             endpoints |= kind.endpoints(parts)
         yield endpoints

@@ -78,7 +78,11 @@ class Executor:
         return None
 
     async def _begin(self, approval: Approval) -> None:
-        job = await self._lifecycle.execute(self._kinds[approval.kind].command(approval))
+        kind = self._kinds[approval.kind]
+        if kind.command is None:
+            await self._store.advance(approval, Event.SETTLE, settle=kind.settle)
+            return
+        job = await self._lifecycle.execute(kind.command(approval))
         begun = await self._store.advance(approval, Event.BEGIN, job=job)
         if begun is not None:
             _log.info("approval_executing", approval=approval.id, job=job)

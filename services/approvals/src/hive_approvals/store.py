@@ -11,7 +11,7 @@ from hivecommon.contracts.approvals import Approval, ApprovalId, ApprovalKind, A
 from hivecommon.errors import HiveError
 from sqlalchemy import Connection
 
-from hive_approvals import audit, errors, outbox, policy, rows
+from hive_approvals import audit, errors, marks, outbox, policy, rows
 from hive_approvals.database import Database
 from hive_approvals.tables import approvals
 
@@ -52,6 +52,8 @@ class Decision:
     reason: str = ""
     digest: str | None = None
     """Of what was shown; None when nothing was."""
+    base: str | None = None
+    """What was deployed when they decided."""
     own_only: bool = False
     """Whether they may only decide about what they asked for themselves."""
 
@@ -128,9 +130,13 @@ class ApprovalStore:
         return outcome
 
     async def advance(
-        self, approval: Approval, event: policy.Event, *, note: str = "", job: str | None = None
-    ) -> Approval | None:
-        """Let `event` happen to `approval`; None when it is no longer in the state that it was in."""
+        self, approval: Approval, event: policy.Event, *, note: str = "", job: str | None = None,
+        settle: Callable[[Connection, Approval], None] | None = None,
+    ) -> Approval | None:  # fmt: skip
+        """Let `event` happen to `approval`; None when it is no longer in the state that it was in.
+
+        `settle` is done in the same transaction.
+        """
         step = policy.advance(approval.state, event)
         if step is None:
             return None
@@ -140,6 +146,8 @@ class ApprovalStore:
             moved = self._take(connection, approval, step, values)
             if moved is not None:
                 self._audit(connection, SELF, event, approval.id, moved.state, moved.note)
+                if settle is not None:
+                    settle(connection, moved)
             return moved
 
         return await self._change(work)
@@ -200,6 +208,7 @@ class ApprovalStore:
             }
         record = rows.add(connection, values)
         outbox.announce(connection, record, now)
+        marks.note(connection, record.approval)
         number = record.approval.id
         self._audit(connection, ask.requested_by, f"request {ask.kind}", number, state, ask.reason)
         return record.approval
@@ -221,6 +230,7 @@ class ApprovalStore:
             "decided_at": self._clock(),
             "decision_id": decision.request_id,
             "decision_reason": decision.reason,
+            "base": decision.base,
         }
         moved = self._take(connection, approval, step, values)
         if moved is None:
@@ -237,6 +247,7 @@ class ApprovalStore:
         if record is None:
             return None
         outbox.announce(connection, record, now)
+        marks.note(connection, record.approval)
         if step.tell:
             outbox.tell_requester(connection, record.approval, now)
         return record.approval

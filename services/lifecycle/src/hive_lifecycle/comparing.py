@@ -160,7 +160,7 @@ class Comparing:
         """Return what an approval is bound to: both ends, and every file's hashes in between."""
         old = base or config_git.EMPTY_TREE
         raw = await config_git.diff_raw(self._repos.applied(name), old, commit)
-        head = "\0".join((name, which, base, commit, ""))
+        head = f"{name}\0{which}\0{base}\0{commit}\0"
         return hashlib.sha256(head.encode() + raw).hexdigest()
 
     async def _settings(self, name: AgentName, base: str) -> AgentToml:

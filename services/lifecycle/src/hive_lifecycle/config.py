@@ -4,7 +4,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hivecommon.environment import HiveEnvironment
@@ -26,7 +26,7 @@ class LifecycleConfig:
     harness: tuple[str, ...] = _HARNESS
     bwrap: str | None = None
     """bubblewrap's path; None: agents run without a sandbox."""
-    git: GitTools = GitTools("git")
+    git: GitTools = field(default_factory=lambda: GitTools("git"))
     """What the config repos are kept with."""
     sandbox_required: bool = False
     """Refuse to start an agent rather than start it unsandboxed."""

@@ -122,7 +122,7 @@ async def list_refs(git: Git, below: str) -> list[tuple[str, str]]:
 
 
 async def list_tree(git: Git, commit: str) -> bytes:
-    """Return every entry as `<mode> <type> <hash> <size>\\t<path>`, each ended by a NUL."""
+    """Return every entry as `<mode> <type> <hash> <size>` TAB `<path>`, each ended by a NUL."""
     return (await git("ls-tree", "-r", "-l", "-z", "--full-tree", f"{commit}^{{tree}}")).stdout
 
 

@@ -97,9 +97,7 @@ class Deploying:
     async def _go_back(self, agent: Agent, report: Report) -> None:
         self.store.configure(agent.name, _with(agent.config, agent.settings), agent.revision)
         await report("it does not run with the new one: back to what it had")
-        await self.runtime.prepare(
-            AgentSpec(agent.name, agent.settings, agent.revision), report
-        )
+        await self.runtime.prepare(AgentSpec(agent.name, agent.settings, agent.revision), report)
         await self.restart(agent.name, report)
 
     def _check_base(self, order: Order, running: str) -> None:

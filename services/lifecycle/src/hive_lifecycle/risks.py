@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from hivecommon.contracts.agent_toml import AgentToml
 from hivecommon.contracts.agent_toml import FILE as AGENT_TOML
+from hivecommon.contracts.agent_toml import AgentToml
 from hivecommon.contracts.changes import ChangedFile, Risk, RiskMark
 
 _MAX_MARKS: Final = 100
@@ -19,8 +19,8 @@ _WORDS: Final = (
     (Risk.MOUNTS, r"fileSystems|bindMounts|\bmounts?\b|tmpfiles|BindPaths|extraNspawn|swapDevices"),
     (Risk.SECRETS, r"(?i:secret|passw|token|credential|api_?key|private_?key|\bsops\b|agenix)"),
     (Risk.PRIVILEGES, r"security\.|sudo|users\.|capabilit|setuid|\bwrappers\b|polkit|\bUser\s*="),
-    (Risk.DOWNLOADS, r"fetch(url|git|Git|Tarball|Tree|zip|FromGitHub)|getFlake|builtins\.(fetch|exec)|https?://|"
-                     r"\bimport\s+<"),
+    (Risk.DOWNLOADS, r"fetch(url|git|Git|Tarball|Tree|zip|From)|getFlake|builtins\.(fetch|exec)|https?://"),
+    (Risk.DOWNLOADS, r"\bimport\s+<"),
 )  # fmt: skip
 _PATTERNS: Final = tuple((risk, re.compile(pattern)) for risk, pattern in _WORDS)
 # Characters that make text look like what it is not: directional overrides, zero widths, controls

@@ -15,7 +15,9 @@ from hivecommon.names import AGENT_PORTS, parse_agent_name
 FILE: Final = "agent.toml"
 MAX_BYTES: Final = 64 * 1024
 
-ToolName = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z][A-Za-z0-9_-]{0,63}(\([^\n]{0,200}\))?\Z")]
+ToolName = Annotated[
+    str, msgspec.Meta(pattern=r"\A[A-Za-z][A-Za-z0-9_-]{0,63}(\([^\n]{0,200}\))?\Z")
+]
 ServerName = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9_-]{0,31}\Z")]
 VariableName = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z_][A-Za-z0-9_]{0,63}\Z")]
 Argument = Annotated[str, msgspec.Meta(max_length=1000)]
