@@ -33,6 +33,7 @@ from hivecommon.contracts.lifecycle import (
     ExecuteDestroy,
     ExecuteSpawn,
     FindStateDirs,
+    MayWrite,
     StateDirs,
 )
 from hivecommon.errors import HiveError
@@ -88,6 +89,7 @@ class ScriptedLifecycle:
             CompareCommit: self._compare,
             DigestCommit: self._digests,
             ExecuteApply: self._execute,
+            MayWrite: self._may_write,
         }
 
     async def finish(self, approval: int, error: ErrorDetail | None = None) -> None:
@@ -161,6 +163,11 @@ class ScriptedLifecycle:
 
     async def _state_dirs(self, _call: Call, request: FindStateDirs) -> StateDirs:
         return StateDirs(present=[name for name in request.agents if name in self.book.state_dirs])
+
+    async def _may_write(self, _call: Call, request: MayWrite) -> Done:
+        if (refusal := self.refusals.get(request.to)) is not None:
+            raise refusal
+        return Done(changed=False)
 
     async def _check(self, _call: Call, request: CheckName) -> Done:
         if (refusal := self.refusals.get(request.agent)) is not None:

@@ -16,7 +16,7 @@ from hivecommon.contracts.changes import (
     Pinned,
 )
 from hivecommon.contracts.jobs import Job, JobAccepted, JobId
-from hivecommon.contracts.lifecycle import ApprovalJob, CheckName, FindStateDirs
+from hivecommon.contracts.lifecycle import ApprovalJob, CheckName, FindStateDirs, MayWrite
 from hivecommon.errors import Unavailable
 
 # A caller waits for these, at worst for two of them, and is to have an answer within a second.
@@ -49,6 +49,10 @@ class Lifecycle:
         asked = FindStateDirs(agents=sorted(set(agents)))
         answer = await self._bus.request(asked, timeout_s=_SHORT_S)
         return frozenset(answer.present)
+
+    async def may_write(self, agent: str, to: str) -> None:
+        """Raise `forbidden` or `unknown_agent` unless `agent` may write to `to`; or `Unavailable`."""
+        await self._bus.request(MayWrite(agent=agent, to=to), timeout_s=_SHORT_S)
 
     async def pin(self, agent: str, commit: str) -> Pinned:
         """Have a commit taken over; raise why it cannot be, or `Unavailable`."""

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from hive_approvals import audit, errors, marks, outbox, policy, rows
 from hive_approvals.database import Database
+from hive_approvals.ledger import Ledger
 from hive_approvals.tables import approvals
 
 T = TypeVar("T")
@@ -62,16 +63,12 @@ class ApprovalStore:
     """All approvals there ever were."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
+        self.ledger = Ledger(database)
         self._clock = clock
-        self._watchers: list[asyncio.Event] = []
 
     def watch(self) -> asyncio.Event:
         """Return an event that is set now, and after every change."""
-        event = asyncio.Event()
-        event.set()
-        self._watchers.append(event)
-        return event
+        return self.ledger.watch()
 
     async def ask(self, ask: Ask) -> Approval:
         """Record a pending approval; the same request id, or the same wish again, returns the first.
@@ -79,7 +76,7 @@ class ApprovalStore:
         Raises `already_pending` while another wish of this kind waits for the agent, and
         `too_many_pending`.
         """
-        return await self._change(lambda connection: self._ask(connection, ask))
+        return await self.ledger.change(lambda connection: self._ask(connection, ask))
 
     async def record_decided(self, ask: Ask) -> Approval:
         """Record what an operator does as approved by them; the same request id returns the first."""
@@ -88,26 +85,26 @@ class ApprovalStore:
             first = _asked_before(connection, ask)
             return first or self._add(connection, ask, ApprovalState.APPROVED)
 
-        return await self._change(work)
+        return await self.ledger.change(work)
 
     async def get(self, number: ApprovalId) -> Approval:
         """Return an approval; raise `unknown_approval`."""
-        return await self._database.read(lambda connection: rows.get(connection, number).approval)
+        return await self.ledger.read(lambda connection: rows.get(connection, number).approval)
 
     async def page(self, query: rows.Query) -> rows.Page:
         """Return a part of the list of all approvals."""
-        return await self._database.read(lambda connection: rows.page(connection, query))
+        return await self.ledger.read(lambda connection: rows.page(connection, query))
 
     async def unfinished(self) -> list[Approval]:
         """Return what is approved and not carried out yet, in the order of the numbers."""
         states = approvals.c.state.in_(policy.UNFINISHED)
-        found = await self._database.read(lambda connection: rows.find(connection, states))
+        found = await self.ledger.read(lambda connection: rows.find(connection, states))
         return [record.approval for record in found]
 
     async def pending_of(self, kinds: Collection[ApprovalKind]) -> list[Approval]:
         """Return what is pending of `kinds`, in the order of the numbers."""
         pending = (approvals.c.state == ApprovalState.PENDING, approvals.c.kind.in_(kinds))
-        found = await self._database.read(lambda connection: rows.find(connection, *pending))
+        found = await self.ledger.read(lambda connection: rows.find(connection, *pending))
         return [record.approval for record in found]
 
     async def decide(self, number: ApprovalId, decision: Decision) -> Approval:
@@ -124,7 +121,7 @@ class ApprovalStore:
                 self._audit(connection, decision.by, decision.event, number, error.code)
                 return error
 
-        outcome = await self._change(work)
+        outcome = await self.ledger.change(work)
         if isinstance(outcome, HiveError):
             raise outcome
         return outcome
@@ -150,7 +147,7 @@ class ApprovalStore:
                     settle(connection, moved)
             return moved
 
-        return await self._change(work)
+        return await self.ledger.change(work)
 
     async def annotate(self, approval: Approval, note: str) -> None:
         """Say why `approval` does not move; nothing happens when it says so already, or has moved."""
@@ -162,13 +159,7 @@ class ApprovalStore:
             if (record := rows.swap(connection, approval, {"note": note})) is not None:
                 outbox.announce(connection, record, self._clock())
 
-        await self._change(work)
-
-    async def _change(self, work: Callable[[Connection], T]) -> T:
-        result = await self._database.write(work)
-        for watcher in self._watchers:
-            watcher.set()
-        return result
+        await self.ledger.change(work)
 
     def _ask(self, connection: Connection, ask: Ask) -> Approval:
         if first := _asked_before(connection, ask):

@@ -8,6 +8,8 @@ import msgspec
 
 from hivecommon.contracts.base import AgentRequest, Reply, Request, ShortText
 from hivecommon.contracts.lifecycle import AgentSettings
+from hivecommon.contracts.schedules import Prompt as PromptText
+from hivecommon.contracts.schedules import SchedulePlan, Timing
 
 ApprovalId = Annotated[int, msgspec.Meta(ge=1, le=2**53)]
 
@@ -31,6 +33,7 @@ class ApprovalKind(StrEnum):
     DESTROY = "destroy"
     APPLY = "apply"
     ROLLBACK = "rollback"
+    SCHEDULE = "schedule"
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +55,7 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     """First line of its message: hostile text."""
     rollback_to: int | None = None
     """The approval that first deployed it."""
+    schedule: SchedulePlan | None = None
     base: str | None = None
     """What was deployed when this was approved."""
     digest: str = ""
@@ -144,6 +148,16 @@ class RequestDestroy(AgentRequest[ApprovalReply], frozen=True, kw_only=True):
 
     subject: ClassVar[str] = "req.{caller}.request_destroy"
     bare: ClassVar[str | None] = None
+    reason: ShortText = ""
+
+
+class RequestSchedule(AgentRequest[ApprovalReply], frozen=True, kw_only=True):
+    """The manager asks that an agent is sent a prompt at set times; it waits for an operator."""
+
+    subject: ClassVar[str] = "req.{caller}.request_schedule"
+    bare: ClassVar[str | None] = None
+    prompt: PromptText
+    timing: Timing
     reason: ShortText = ""
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from hive_approvals import errors, policy
 from hive_approvals.lifecycle import Lifecycle
+from hive_approvals.schedules import ScheduleStore
 from hive_approvals.store import ApprovalStore, Ask, encode_details
 
 Endpoints = Mapping[type[Request[Any]], Handler[Any]]
@@ -28,6 +29,7 @@ class Parts:
 
     store: ApprovalStore
     lifecycle: Lifecycle
+    schedules: ScheduleStore
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Kind:
     """Returns how this kind of change is asked for."""
     command: Callable[[Approval], Request[JobAccepted]] | None = None
     """Returns what lifecycle is asked to do; the approval's number makes it idempotent."""
-    settle: Callable[[Connection, Approval], None] | None = None
+    settle: Callable[[Parts, Connection, Approval], None] | None = None
     """Carries it out here instead, in the transaction that ends the approval."""
     bind: Callable[[Parts, Approval, str | None], Awaitable[str | None]] | None = None
     """Raises `changed` when what was shown is not what would happen now; returns the base for the row.
