@@ -114,7 +114,7 @@ def parse_agent_toml(content: bytes) -> AgentToml:
 
 def render_agent_toml(settings: AgentSettings) -> str:
     """Return the first `agent.toml` of an agent that is spawned with `settings`."""
-    lines = ["# What this agent is. The keys: docs/configuration.md"]
+    lines = ["# What this agent is. The keys: docs/changes.md"]
     if settings.model:
         lines.append(f"model = {_string(settings.model)}")
     if settings.recipients is not None:
