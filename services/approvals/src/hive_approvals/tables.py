@@ -104,6 +104,7 @@ audit: Final = Table(
     Index(None, "target", "id"),
     Index(None, "who", "id"),
     Index(None, "what", "id"),
+    Index(None, "result", "id"),
     Index(None, "at"),
     sqlite_autoincrement=True,
 )

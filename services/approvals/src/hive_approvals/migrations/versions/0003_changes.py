@@ -13,7 +13,7 @@ _KEEP: Final = (
     "CREATE TRIGGER {table}_are_kept BEFORE DELETE ON {table} "
     "BEGIN SELECT RAISE(ABORT, '{table} are never deleted'); END"
 )
-_FILTERS: Final = (["who", "id"], ["what", "id"], ["at"])
+_FILTERS: Final = (["who", "id"], ["what", "id"], ["result", "id"], ["at"])
 
 
 def upgrade() -> None:
