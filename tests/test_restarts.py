@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -66,10 +67,24 @@ async def test_500_messages_survive_the_restart_of_everything(hive: RunningHive)
             await restart(hive, service, force=force)
     assert agents_connections(hive) == before, "a harness lost its connection"
 
+    assert dashboards_port_is_held(hive)
     await restart(hive, "nats-server", force=True)
     await until_exchanged(operator, MESSAGES)
     await exchanged_exactly_once(operator)
     await operator.client.close()
+
+
+def dashboards_port_is_held(hive: RunningHive) -> bool:
+    """Kill the dashboard and try to take its port before it is back."""
+    hive.kill("hive_dashboard")
+    with socket.socket() as thief:
+        thief.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            thief.bind(("127.0.0.1", hive.dashboard_port))
+            thief.listen()
+        except OSError:
+            return True
+    return False
 
 
 def agents_connections(hive: RunningHive) -> dict[str, int]:

@@ -27,7 +27,9 @@ def main() -> None:
     """Make or update the venv."""
     if sys.version_info < (3, 11):  # noqa: UP036 - the check is for whoever starts an older one
         die(f"Python {platform.python_version()} is too old", "install Python 3.11 or newer")
-    command = [str(find_uv()), "sync", "--frozen", "--inexact", "--python", sys.executable]
+    # Bytecode halves the start of `hive`, also where PYTHONDONTWRITEBYTECODE is set.
+    options = ["--frozen", "--inexact", "--compile-bytecode", "--python", sys.executable]
+    command = [str(find_uv()), "sync", *options]
     if "--dev" not in sys.argv[1:]:
         command.append("--no-dev")
     environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}

@@ -7,13 +7,14 @@ from hivecommon.contracts.dashboard import DashboardTicket
 from hivecommon.contracts.harness import Ticket
 from hivecommon.contracts.lifecycle import Done
 from hivecommon.contracts.operators import AddOperator, ListOperators, OperatorsReply
+from hivecommon.names import AgentName, agent_port
 from hivecommon.service import Call
 from hivetesting.broker import Broker
 from hivetesting.commands import HiveCommand, Serve
 from hivetesting.fixtures import Connect
 from nats.aio.msg import Msg
 
-URL = "http://127.0.0.1:7000/#ticket=once"
+URL = "http://127.0.0.1:7000/#ticket=only-once"
 TICKET = Ticket(url=URL, expires_at=datetime(2026, 11, 22, tzinfo=UTC))
 
 
@@ -33,6 +34,7 @@ async def test_an_agents_own_answers_reach_the_operator(
     hive: HiveCommand, broker: Broker, connect: Connect
 ) -> None:
     agent = await connect(await broker.register("host"))
+    port = agent_port(AgentName("host"))
 
     async def answer(msg: Msg) -> None:
         verb = msg.subject.rpartition(".")[2]
@@ -40,7 +42,8 @@ async def test_an_agents_own_answers_reach_the_operator(
 
     await agent.subscribe("agent.host.*", answer)
     await agent.client.flush()
-    assert (await hive("open", "host")).out == f"{URL}\n"
+    # Of what the agent answers only the ticket is used; the rest follows from its name.
+    assert (await hive("open", "host")).out == f"http://127.0.0.1:{port}/#ticket=only-once\n"
     assert (await hive("interrupt", "host")).out == "host's turn is interrupted\n"
 
 

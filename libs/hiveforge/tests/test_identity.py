@@ -30,6 +30,31 @@ def test_alice_can_neither_become_bob_nor_touch_what_is_his(place: Place) -> Non
     ]
 
 
+def test_a_reader_of_issues_opens_and_comments_but_decides_nothing(place: Place) -> None:
+    alice, bob, repo = place.alice, place.bob, readable(place)
+    here = ("-r", repo)
+    number = bob.api("POST", f"/repos/{repo}/issues", {"title": "bob's"})["number"]
+    alice.ok(*here, "comment", str(number), "--body", "hello")
+    mine = alice.ok(*here, "create", "--title", "alice's").split()[0].lstrip("#")
+    alice.ok(*here, "close", mine)
+    for argv in (("close",), ("assign", alice.name), ("edit", "--title", "x")):
+        assert alice(*here, argv[0], str(number), *argv[1:]).code != 0, argv
+    shown = bob.api("GET", f"/repos/{repo}/issues/{number}")
+    assert (shown["state"], shown["title"], shown["assignees"] or []) == ("open", "bob's", [])
+
+
+def test_a_writer_of_issues_can_change_what_bob_said_and_it_still_bears_his_name(
+    place: Place,
+) -> None:
+    """The forge's own rule, told in docs/forge.md: whoever may label and assign may also do this."""
+    number = place.issue("bob's", who=place.bob)
+    path = f"/repos/{place.repo}/issues"
+    said = place.bob.api("POST", f"{path}/{number}/comments", {"body": "mine"})
+    place.alice.api("PATCH", f"{path}/comments/{said['id']}", {"body": "not mine"})
+    shown = place.bob.api("GET", f"{path}/comments/{said['id']}")
+    assert (shown["body"], shown["user"]["login"]) == ("not mine", place.bob.name)
+
+
 def readable(place: Place) -> str:
     """Return a repository that alice and bob can read and nothing more."""
     org = f"quiet-{secrets.token_hex(4)}"

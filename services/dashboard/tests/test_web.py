@@ -21,6 +21,7 @@ ACTS = (
     "/api/hive/spawn", "/api/hive/stop", "/api/hive/approve", "/api/hive/deny",
     "/api/hive/destroy", "/api/hive/nothing", "/api/agents/alice/message",
     "/api/agents/alice/interrupt", "/api/agents/alice/ticket",
+    "/api/agents/alice/forge",
 )  # fmt: skip
 
 

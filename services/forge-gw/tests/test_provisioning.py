@@ -1,11 +1,8 @@
 """Accounts, tokens, places and mirrors: made once, repaired, renamed, removed."""
 
-import asyncio
 import json
-import re
 import shutil
 import stat
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,36 +11,19 @@ from hivecommon.bus import Bus
 from hivecommon.contracts.forge import (
     AccountState,
     ForgeState,
-    ForgeStatus,
     ProvisionForge,
     RemoveForgeAccount,
     RotateForgeToken,
 )
 from hivecommon.errors import HiveError
-from hivetesting.forge.faults import Fault
-from hivetesting.forge.gateway import GatewayProcess, forge_status, ready, set_roster, tell
-from hivetesting.forge.site import Site
-
-
-def mirrored(repo: str) -> Callable[[ForgeStatus], bool]:
-    """Want an account to have this mirror."""
-    return lambda status: repo in {each.mirror for each in status.accounts}
-
-
-def tokens_of(site: Site, agent: str) -> list[str]:
-    """Return the last eight characters of all tokens of an account."""
-    if site.script is not None:
-        world = site.script.world
-        return [each.value[-8:] for each in world.tokens if each.owner.login == agent]
-    fields = {
-        "login_name": agent,
-        "source_id": 0,
-        "password": "Look-inside-1",
-        "must_change_password": False,
-    }
-    site.made("PATCH", f"/admin/users/{agent}", fields)
-    found = site.made("GET", f"/users/{agent}/tokens", auth=(agent, "Look-inside-1"))
-    return [token["token_last_eight"] for token in found]
+from hivetesting.forge.gateway import (
+    GatewayProcess,
+    forge_status,
+    mirrored,
+    ready,
+    set_roster,
+    tell,
+)
 
 
 async def test_an_agent_gets_an_account_a_token_and_a_place_to_work(
@@ -63,7 +43,7 @@ async def test_an_agent_gets_an_account_a_token_and_a_place_to_work(
     token = gateway.token(alice)
     me = gateway.site.made("GET", "/user", token=token)
     assert (me["login"], me["is_admin"]) == (alice, False)
-    assert tokens_of(gateway.site, alice) == [token[-8:]]
+    assert gateway.site.tokens_of(alice) == [token[-8:]]
     assert status.accounts[0].token_last_eight == token[-8:]
     about = json.loads((gateway.state(alice) / "forge.json").read_text())
     assert about == {"url": gateway.site.url, "repo": status.repo, "user": alice}
@@ -132,7 +112,7 @@ async def test_starting_again_changes_nothing(
         gateway.start()
         await forge_status(operator, ready(alice))
     assert gateway.token(alice) == before
-    assert tokens_of(gateway.site, alice) == [before[-8:]]
+    assert gateway.site.tokens_of(alice) == [before[-8:]]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +147,7 @@ async def test_a_spoilt_token_file_is_made_good_and_the_old_token_dies(
     assert not file.is_symlink()
     assert victim.read_text() == "precious"
     assert gateway.site.ask("GET", "/user", token=before).status_code == 401
-    assert tokens_of(gateway.site, alice) == [after[-8:]]
+    assert gateway.site.tokens_of(alice) == [after[-8:]]
 
 
 async def test_a_directory_in_the_way_is_said_and_holds_nobody_up(
@@ -198,7 +178,7 @@ async def test_rotation_gives_a_new_token_and_deletes_the_old_one(
     after = gateway.token(alice)
     assert after != before
     assert reply.account.token_last_eight == after[-8:]
-    assert tokens_of(gateway.site, alice) == [after[-8:]]
+    assert gateway.site.tokens_of(alice) == [after[-8:]]
     assert gateway.site.ask("GET", "/user", token=before).status_code == 401
 
 
@@ -284,75 +264,6 @@ async def test_an_account_is_not_removed_while_its_agent_is_there(
         await operator.request(RemoveForgeAccount(agent="alice"))
     reply = await operator.request(RemoveForgeAccount(agent="nobody"))
     assert not reply.changed
-
-
-# Everything that provisioning changes on a forge, in its order; SCOUT is the agent.
-STEPS = (
-    "POST /api/v1/orgs",
-    "POST /api/v1/orgs/hive/teams",
-    "POST /api/v1/orgs/hive/repos",
-    "PUT /api/v1/teams/ID/repos/hive/work",
-    "POST /api/v1/admin/users",
-    "PATCH /api/v1/admin/users/SCOUT",
-    "POST /api/v1/users/SCOUT/tokens",
-    "PUT /api/v1/teams/ID/members/SCOUT",
-    "POST /hive/config-SCOUT.git/git-receive-pack",
-    "PUT /api/v1/repos/hive/config-SCOUT/collaborators/SCOUT",
-)
-
-
-async def settled(gateway: GatewayProcess, operator: Bus) -> None:
-    """Start the service and wait until there is nothing left to be done."""
-    gateway.start()
-    await forge_status(operator, ready("scout"))
-    await forge_status(operator, mirrored("hive/config-scout"))
-
-
-async def test_the_steps_that_follow_are_all_there_are(
-    scripted: GatewayProcess, operator: Bus
-) -> None:
-    script = scripted.site.script
-    assert script is not None
-    scripted.add_agent("scout")
-    scripted.apply("scout", "x")
-    await settled(scripted, operator)
-    seen = [f"{seen.method} {seen.path}" for seen in script.faults.seen if seen.method != "GET"]
-    steps = dict.fromkeys(re.sub(r"/\d+", "/ID", step).replace("scout", "SCOUT") for step in seen)
-    assert set(steps) == set(STEPS)
-
-
-@pytest.mark.parametrize("step", STEPS)
-async def test_killed_in_any_step_and_run_again_there_is_one_account_and_one_token(
-    scripted: GatewayProcess, operator: Bus, step: str
-) -> None:
-    script = scripted.site.script
-    assert script is not None
-    scripted.add_agent("scout")
-    scripted.apply("scout", "x")
-    await _kill_in(scripted, step)
-    await settled(scripted, operator)
-    names = [user.login for user in script.world.users]
-    assert sorted(names) == ["hive", "root", "scout"]
-    assert tokens_of(scripted.site, "scout") == [scripted.token("scout")[-8:]]
-    assert scripted.site.made("GET", "/user", token=scripted.token("scout"))["login"] == "scout"
-    assert sorted(team.name for team in script.world.teams) == ["Owners", "agents"]
-    assert sorted(repo.name for repo in script.world.repos) == ["config-scout", "work"]
-    assert list(scripted.state("scout").glob(".*")) == []
-
-
-async def _kill_in(gateway: GatewayProcess, step: str) -> None:
-    """Start the service and end it with -9 when the forge has acted, but not yet answered."""
-    assert gateway.site.script is not None
-    faults = gateway.site.script.faults
-    pattern = re.escape(step.replace("SCOUT", "scout")).replace("ID", r"\d+")
-    faults.order(f"^{pattern}$", Fault(after=True, hang=True))
-    gateway.start()
-    assert gateway.process is not None
-    async with asyncio.timeout(40):
-        while not any(re.fullmatch(pattern, f"{s.method} {s.path}") for s in faults.seen):
-            assert gateway.process.poll() is None, gateway.log[-3000:]
-            await asyncio.sleep(0.01)
-    gateway.kill()
 
 
 async def test_forge_states_are_seen_and_left_again(

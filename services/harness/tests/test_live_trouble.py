@@ -78,10 +78,12 @@ async def test_a_login_lost_in_mid_session_is_seen_at_the_first_refusal(agents: 
 
 
 async def test_a_subscriptions_limit_is_waited_out_until_it_resets(agents: Agents) -> None:
-    resets_at = int(time.time()) + 12
-    agents.api.script = in_order([subscription_limited(resets_at)])
     token = {"ANTHROPIC_API_KEY": "", "CLAUDE_CODE_OAUTH_TOKEN": "scripted-token"}
     _, watch = await agents.spawn("yara", environment=token)
+    await watch.turn_ended(await tell(agents.operator, "yara", "first"))
+    watch.events.clear()
+    resets_at = int(time.time()) + 4
+    agents.api.script = in_order([subscription_limited(resets_at)])
     asked = await tell(agents.operator, "yara", "please")
     status = await status_with(watch, "rate_limited")
     assert status.rate_limited

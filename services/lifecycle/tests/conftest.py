@@ -37,7 +37,7 @@ from hivetesting.broker import Broker, running_broker
 from nats.aio.msg import Msg
 
 HARNESS = Path(__file__).with_name("stand_in.py").read_text()
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 
 class Approvals:
@@ -226,11 +226,18 @@ class Hive:
 
 
 @pytest.fixture
-async def hive(tmp_path: Path) -> AsyncIterator[Hive]:
+def hive_environ() -> dict[str, str]:
+    """Variables of lifecycle that a test file wants otherwise."""
+    return {}
+
+
+@pytest.fixture
+async def hive(tmp_path: Path, hive_environ: dict[str, str]) -> AsyncIterator[Hive]:
     """A hive with a running lifecycle and no agents."""
     with running_broker(tmp_path / "home") as broker:
         async with AsyncExitStack() as stack:
             hive = Hive(broker, tmp_path, stack)
+            hive.environ |= hive_environ
             await hive.open()
             hive.start_lifecycle()
             try:

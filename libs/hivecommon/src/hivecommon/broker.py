@@ -86,7 +86,7 @@ SERVICE_PERMISSIONS: Final[Mapping[str, Permissions]] = {
     ),
     "forge-gw": _service(
         "forge-gw",
-        publish=("inbox.*.forge", "svc.forge-gw.>", "$KV.roster.>", "$JS.ACK.>", *_READ),
+        publish=("inbox.*.forge", "svc.forge-gw.>", "$JS.ACK.>", *_READ),
         subscribe=("hive.forge.>", "req.*.>", "svc.*.>", "events.>", "$KV.roster.>"),
     ),
 }  # fmt: skip

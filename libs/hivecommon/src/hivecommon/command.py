@@ -4,8 +4,8 @@ import asyncio
 import os
 import signal
 import subprocess  # noqa: TID251 - this is the door
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -152,12 +152,11 @@ async def start_detached(
     argv: Sequence[str], *, env: Mapping[str, str], cwd: Path, output: Path,
     pass_fds: Sequence[int] = (),
 ) -> asyncio.subprocess.Process:  # fmt: skip
-    """Start a program that outlives us, in a session of its own, its words appended to `output`.
+    """Start a program in a session of its own, its words appended to `output`; we can await its end.
 
     `env` is its whole environment.
     """
-    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-    try:
+    with _starting(argv, output) as descriptor:
         return await asyncio.create_subprocess_exec(  # noqa: TID251 - this is the door
             *argv,
             cwd=cwd,
@@ -168,12 +167,6 @@ async def start_detached(
             start_new_session=True,
             pass_fds=tuple(pass_fds),
         )
-    except OSError as error:
-        raise HiveError(
-            f"cannot start {argv[0]!r}: {error.strerror or error}", code="no_command"
-        ) from error
-    finally:
-        os.close(descriptor)
 
 
 class Independent(subprocess.Popen[bytes]):
@@ -189,8 +182,7 @@ def start_independent(
     pass_fds: Sequence[int] = (),
 ) -> Independent:  # fmt: skip
     """Start a program whose life hangs neither on us nor on our event loop; see `start_detached`."""
-    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-    try:
+    with _starting(argv, output) as descriptor:
         return Independent(
             argv,
             cwd=cwd,
@@ -201,6 +193,14 @@ def start_independent(
             start_new_session=True,
             pass_fds=tuple(pass_fds),
         )
+
+
+@contextmanager
+def _starting(argv: Sequence[str], output: Path) -> Iterator[int]:
+    """Open `output` for appending, for as long as it takes to start `argv`; raise `no_command`."""
+    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    try:
+        yield descriptor
     except OSError as error:
         raise HiveError(
             f"cannot start {argv[0]!r}: {error.strerror or error}", code="no_command"

@@ -10,7 +10,8 @@ from hivecommon.errors import HiveError
 from hivecommon.home import HiveHome, HiveRun
 
 DEFAULT_NATS_URL = "nats://127.0.0.1:4222"
-DEFAULT_MONITOR_PORT = 8222
+# Outside of the range of the agents' pages, where NATS has its own default.
+DEFAULT_MONITOR_PORT = 7222
 DEFAULT_DASHBOARD_PORT = 7000
 MAX_PORT = 65535
 

@@ -72,6 +72,15 @@ def _bind(host: str, port: int) -> socket.socket:
     return listener
 
 
+def passed_socket(descriptor: str) -> socket.socket | None:
+    """Return the listening socket that the supervisor holds for us, given HIVE_DASHBOARD_FD."""
+    if not descriptor.isdecimal():
+        return None
+    passed = socket.socket(fileno=int(descriptor))
+    passed.setblocking(False)  # noqa: FBT003 - the standard library's own signature
+    return passed
+
+
 def inherited_socket(pid: int, listen_pid: str, listen_fds: str) -> socket.socket | None:
     """Return the socket that systemd holds for process `pid`, given LISTEN_PID and LISTEN_FDS."""
     if listen_pid != str(pid) or listen_fds != "1":

@@ -29,7 +29,7 @@ COMMANDS: Final = {
     "questions": "questions", "answer": "questions",
     "schedule": "schedules", "audit": "audit",
     "jobs": "jobs", "events": "events", "logs": "logs",
-    "operator": "operators", "nats-context": "nats_context", "completion": "completion",
+    "operator": "operators", "forge": "forge", "nats-context": "nats_context", "completion": "completion",
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
@@ -11,6 +12,8 @@ from hivecommon.contracts.lifecycle import ListAgents
 from hivecommon.errors import HiveError, Unavailable
 from nats.aio.msg import Msg
 
+from hivectl.forge import SERVICE as FORGE
+from hivectl.forge import look_at_forge
 from hivectl.shell import Shell
 
 REQUIRED: Final = ("lifecycle", "approvals", "dashboard")
@@ -27,8 +30,10 @@ class ServiceInfo(msgspec.Struct, frozen=True):
     version: str
 
 
-async def ping_services(bus: Bus, *, patience_s: float = PATIENCE_S) -> list[ServiceInfo]:
-    """Return the services that answer, by name; ends early once all required ones have."""
+async def ping_services(
+    bus: Bus, *, wanted: Collection[str] = REQUIRED, patience_s: float = PATIENCE_S
+) -> list[ServiceInfo]:
+    """Return the services that answer, by name; ends early once all `wanted` ones have."""
     found: dict[str, ServiceInfo] = {}
     complete = asyncio.Event()
 
@@ -38,7 +43,7 @@ async def ping_services(bus: Bus, *, patience_s: float = PATIENCE_S) -> list[Ser
             return
         info = msgspec.json.decode(msg.data, type=ServiceInfo)
         found[info.id] = info
-        if set(REQUIRED) <= {service.name for service in found.values()}:
+        if set(wanted) <= {service.name for service in found.values()}:
             complete.set()
 
     inbox = bus.client.new_inbox()
@@ -56,7 +61,9 @@ async def ping_services(bus: Bus, *, patience_s: float = PATIENCE_S) -> list[Ser
 
 async def show_overview(shell: Shell, bus: Bus) -> None:
     """Print which services answer and what the agents do; raise `unavailable` if one is missing."""
-    services = await ping_services(bus)
+    forge = await look_at_forge(bus, shell.environment)
+    wanted = (*REQUIRED, FORGE) if forge.status else REQUIRED
+    services = await ping_services(bus, wanted=wanted)
     missing = [name for name in REQUIRED if name not in {service.name for service in services}]
     states, kept = await _agents(bus)
     pending = await _pending(bus)
@@ -73,6 +80,7 @@ async def show_overview(shell: Shell, bus: Bus) -> None:
                 "agents": states,
                 "kept": kept,
                 "pending_approvals": pending,
+                "forge": forge.status,
             }
         )
     else:
@@ -85,6 +93,8 @@ async def show_overview(shell: Shell, bus: Bus) -> None:
             shell.terminal.line(f"agents:    {counted or 'none'}")
         if pending is not None:
             shell.terminal.line(f"approvals: {pending} pending")
+        if forge.expected or forge.status:
+            shell.terminal.line(f"forge:     {forge.words()}")
     if missing:
         raise Unavailable(
             f"not answering: {', '.join(missing)}",

@@ -7,6 +7,7 @@ ada is asked how many moons a planet has; she asks bob, bob answers, she writes 
 import argparse
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -80,7 +81,7 @@ def _model(directory: Path) -> Iterator[str]:
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "model.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "hivetesting.messages_api", SCRIPT],
+            _until_we_end(sys.executable, "-m", "hivetesting.messages_api", str(SCRIPT)),
             stdout=subprocess.PIPE, stderr=log, start_new_session=True,
         )  # fmt: skip
     assert process.stdout is not None  # noqa: S101 - asked for above
@@ -96,11 +97,17 @@ def _model(directory: Path) -> Iterator[str]:
         process.stdout.close()
 
 
+def _until_we_end(*argv: str) -> list[str]:
+    """Let the kernel end the program with us: a Ctrl-C while it is being started loses sight of it."""
+    setpriv = shutil.which("setpriv")
+    return [*([setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []), *argv]
+
+
 @contextmanager
 def _drained(descriptor: int) -> Iterator[None]:
     """Read what the model says of each request, so that it never waits for a reader."""
     with subprocess.Popen(
-        ["cat"], stdin=descriptor, stdout=subprocess.DEVNULL, start_new_session=True
+        _until_we_end("cat"), stdin=descriptor, stdout=subprocess.DEVNULL, start_new_session=True
     ) as sink:
         try:
             yield
@@ -157,8 +164,10 @@ def _tell(hive: RunningHive, *, stay: bool) -> None:
 def _narration(hive: RunningHive) -> Iterator[None]:
     """Print what happens, as any operator can see it."""
     with subprocess.Popen(
-        [hive_command(), "events", "-f", "--since", "2s", "--kind", "turn_started", "--kind", "text",
-         "--kind", "tool_call", "--kind", "message_sent", "--kind", "turn_ended"],
+        _until_we_end(
+            hive_command(), "events", "-f", "--since", "2s", "--kind", "turn_started",
+            "--kind", "text", "--kind", "tool_call", "--kind", "message_sent", "--kind", "turn_ended",
+        ),
         env=hive.environment, start_new_session=True,
     ) as process:  # fmt: skip
         try:

@@ -11,7 +11,7 @@ from importlib.metadata import version
 
 from hivecommon.application import Context, Endpoints, Identity, run_service
 from hivecommon.contracts.dashboard import DashboardTicket
-from hivecommon.listen import inherited_socket, listen
+from hivecommon.listen import inherited_socket, listen, passed_socket
 from hiveweb.tickets import TicketStore
 
 from hive_dashboard.config import (
@@ -60,9 +60,11 @@ async def _serve_page(
 
 
 async def _listener(config: DashboardConfig) -> socket.socket:
-    inherited = inherited_socket(os.getpid(), config.listen_pid, config.listen_fds)
-    if inherited is not None:
-        return inherited
+    held = inherited_socket(os.getpid(), config.listen_pid, config.listen_fds)
+    if held is None:
+        held = passed_socket(config.passed_fd)
+    if held is not None:
+        return held
     return await listen(config.host, config.port, option=PORT_OPTION)
 
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import msgspec
@@ -14,7 +13,7 @@ from hivecommon.contracts.approvals import Approve, CancelApproval, Deny
 from hivecommon.contracts.audit import ListAudit
 from hivecommon.contracts.base import Reply, Request
 from hivecommon.contracts.changes import DiffApproval, ListHistory, Rollback
-from hivecommon.contracts.harness import Interrupt, UiTicket
+from hivecommon.contracts.harness import Interrupt, UiTicket, ticket_fragment
 from hivecommon.contracts.inbox import OPERATOR, InboxMessage, MessageId, ThreadId, check_body
 from hivecommon.contracts.jobs import CancelJob
 from hivecommon.contracts.lifecycle import (
@@ -70,7 +69,6 @@ VERBS: Final[dict[str, type[Request[Any]]]] = {
 _HARNESS_S: Final = 3.0
 _STATUS_S: Final = 3.0
 _REQUEST_ID = re.compile(r"\A[A-Za-z0-9-]{8,64}\Z")
-_FRAGMENT = re.compile(r"\Aticket=[A-Za-z0-9._~-]{8,400}\Z")
 
 
 class DestroyOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -171,18 +169,12 @@ class Acts:
         )
 
     async def page_ticket(self, agent: str, *, operator: str) -> PageTicket:
-        """Return how to open the agent's own page.
-
-        Of what the harness answers only the ticket is used: the agent may have written the rest.
-        """
+        """Return how to open the agent's own page."""
         name = await self._existing(agent, operator)
         ticket = await self.bus.request(
             UiTicket(), agent=name, operator=operator, timeout_s=_HARNESS_S
         )
-        fragment = urlsplit(ticket.url).fragment
-        if not _FRAGMENT.match(fragment):
-            raise HiveError(f"{name} gave no ticket for its page", code="bad_reply")
-        return PageTicket(port=agent_port(name), fragment=fragment)
+        return PageTicket(port=agent_port(name), fragment=ticket_fragment(name, ticket))
 
     async def _existing(self, agent: str, operator: str) -> AgentName:
         """Return the agent's name; raise lifecycle's refusal when there is no such agent."""

@@ -29,6 +29,8 @@ class DashboardConfig:
     listen_pid: str = ""
     listen_fds: str = ""
     """What systemd says of the socket it holds for us (sd_listen_fds(3))."""
+    passed_fd: str = ""
+    """The socket that `hive up` holds for us, so that nobody takes the port while we restart."""
 
     def link(self, port: int, ticket: str) -> str:
         """Return the login link for `ticket`, with the port that is really listened on."""
@@ -58,6 +60,7 @@ def read_config(environment: HiveEnvironment, environ: Mapping[str, str]) -> Das
         hosts=LOOPBACK_HOSTS.union(names, map(_bracketed, own)),
         listen_pid=environ.get("LISTEN_PID", ""),
         listen_fds=environ.get("LISTEN_FDS", ""),
+        passed_fd=environ.get("HIVE_DASHBOARD_FD", ""),
     )
 
 

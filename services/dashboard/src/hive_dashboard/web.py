@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp
 
 from hive_dashboard.acts import Acts, DestroyOrder, MessageOrder
+from hive_dashboard.forge import view_work
 from hive_dashboard.logs import LogParams, Logs
 from hive_dashboard.messages import Messages, MessagesParams
 from hive_dashboard.mirror import Mirror, Watch, watch
@@ -95,6 +96,10 @@ def _add_acts(app: FastAPI, acts: Acts, login: Login) -> None:
     @_post(app, "/api/agents/{agent}/ticket")
     async def ticket(agent: str, operator: Operator) -> Reply:
         return await acts.page_ticket(agent, operator=operator)
+
+    @_post(app, "/api/agents/{agent}/forge")
+    async def forge(agent: str, operator: Operator) -> Reply:
+        return await view_work(acts.bus, agent, operator=operator)
 
 
 _Answers = Callable[..., Awaitable[Reply]]

@@ -43,6 +43,8 @@ TOKEN_LIFE: Final = timedelta(days=30)
 OPERATOR_HOLDER: Final = "operator"
 _STATIC: Final = Path(__file__).parent / "static"
 _CHUNK: Final = 200
+# A browser on this host reaches a page that listens on every address by the loopback one.
+_ANY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound to here
 
 _log = structlog.get_logger()
 
@@ -112,7 +114,8 @@ class AgentPage:
         """Return a link that logs one browser in, once."""
         ticket, expires_at = self._login.tickets.mint(OPERATOR_HOLDER)
         config = self._settings.harness
-        host = f"[{config.host}]" if ":" in config.host else config.host
+        host = _ANY_ADDRESS.get(config.host, config.host)
+        host = f"[{host}]" if ":" in host else host
         return Ticket(url=f"http://{host}:{config.port}/#ticket={ticket}", expires_at=expires_at)
 
     async def _index(self, _request: Request) -> Response:

@@ -13,8 +13,8 @@ from hivecommon.errors import HiveError
 
 from hive_lifecycle.application import now, setup
 from hive_lifecycle.config import read_config
-from hive_lifecycle.local import LocalRuntime
 from hive_lifecycle.offline import prepare, stop_agents
+from hive_lifecycle.runtimes import open_runtime
 
 
 def main() -> None:
@@ -45,11 +45,8 @@ def _offline(arguments: argparse.Namespace) -> int:
 
 
 async def _stop_agents(hive: HiveEnvironment) -> list[HiveError]:
-    runtime = LocalRuntime(read_config(os.environ, hive), run, now)
-    try:
+    with open_runtime(read_config(os.environ, hive), os.environ, run, now) as runtime:
         return await stop_agents(hive, runtime)
-    finally:
-        runtime.close()
 
 
 def _say(error: HiveError) -> int:

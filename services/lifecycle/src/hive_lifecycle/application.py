@@ -29,11 +29,12 @@ from hive_lifecycle.config_repos import ConfigRepos
 from hive_lifecycle.config_verbs import ConfigVerbs
 from hive_lifecycle.inboxes import Inboxes
 from hive_lifecycle.jobs import JobQueue
-from hive_lifecycle.local import LocalRuntime
 from hive_lifecycle.operations import Operations
 from hive_lifecycle.peers import PeerVerbs
 from hive_lifecycle.registry import Registry
 from hive_lifecycle.roster import Roster
+from hive_lifecycle.runtime import Runtime
+from hive_lifecycle.runtimes import open_runtime
 from hive_lifecycle.service import OperatorVerbs
 from hive_lifecycle.store import Store
 from hive_lifecycle.watch import Watch, repeat
@@ -83,7 +84,7 @@ async def _connected(context: Context, config: LifecycleConfig) -> AsyncIterator
     try:
         with (
             closing(Store(context.environment.home.lifecycle_db)) as store,
-            closing(LocalRuntime(config, run, now)) as runtime,
+            open_runtime(config, context.environ, run, now) as runtime,
         ):
             async with _working(context, config, store, runtime, system) as endpoints:
                 yield endpoints
@@ -93,7 +94,7 @@ async def _connected(context: Context, config: LifecycleConfig) -> AsyncIterator
 
 @asynccontextmanager
 async def _working(
-    context: Context, config: LifecycleConfig, store: Store, runtime: LocalRuntime, system: Bus
+    context: Context, config: LifecycleConfig, store: Store, runtime: Runtime, system: Bus
 ) -> AsyncIterator[Endpoints]:
     hive, bus = context.environment, context.bus
     operations = Operations(

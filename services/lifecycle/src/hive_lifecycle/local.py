@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Container
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -87,6 +87,10 @@ class LocalRuntime:
 
     def _seen_by(self, name: AgentName) -> list[str]:
         return [place.parent.name for _source, place in self._configs(name)]
+
+    async def strangers(self, known: Container[AgentName]) -> list[AgentName]:  # noqa: ARG002 - the protocol's
+        """Name none: what runs without a record is nobody's."""
+        return []
 
     async def prepare(self, agent: AgentSpec, report: Report) -> None:
         """See anew whether a sandbox can be made; there is nothing to build."""

@@ -95,6 +95,8 @@ class Roster:
         self._said: dict[AgentName, tuple[HarnessStatus, datetime]] = {}
         self._hello_at: dict[AgentName, datetime] = {}
         self._rows: dict[AgentName, RosterRow] = {}
+        self.strangers: list[AgentName] = []
+        """What is called like an agent of ours and is none."""
         self._unwritten: set[AgentName] = set()
         self._wake = asyncio.Event()
         self._moved = asyncio.Condition()

@@ -1,6 +1,6 @@
 """What runs agents: the protocol that the local and the nixos runtime implement."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -35,6 +35,8 @@ class Observation:
     """When it last came up, also of one that has ended since; None when the runtime cannot tell."""
     note: str = ""
     """Why it is so, e.g. the exit status of a harness that died, or why there is no sandbox."""
+    deaths: int = 0
+    """How often it ended unasked and was started again without the hive, since its last start."""
     deployed: str = ""
     """The revision that runs, where the runtime builds one."""
     needs_update: bool = False
@@ -70,6 +72,9 @@ class Runtime(Protocol):
 
     def changes(self) -> AsyncIterator[AgentName]:
         """Yield, for ever, each agent whose state may have changed; false alarms are welcome."""
+
+    async def strangers(self, known: Container[AgentName]) -> list[AgentName]:
+        """Name what is there like an agent of ours, but is none of the `known`."""
 
     async def prepare(self, agent: AgentSpec, report: Report) -> None:
         """Make or bring up to date all that `start` needs (container, conf, system): the build.

@@ -104,7 +104,10 @@ class OperatorVerbs:
 
     async def list_agents(self, _call: Call, _request: ListAgents) -> RosterReply:
         """Answer from memory: the roster is kept up to date."""
-        return RosterReply(agents=self._do.roster.rows(), kept=list(self._do.store.kept()))
+        roster = self._do.roster
+        return RosterReply(
+            agents=roster.rows(), kept=list(self._do.store.kept()), strangers=list(roster.strangers)
+        )
 
     async def get_status(self, _call: Call, request: GetStatus) -> AgentReply:
         """Look at the agent now, and answer with its row."""

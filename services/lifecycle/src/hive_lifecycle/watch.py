@@ -16,12 +16,16 @@ from hivecommon.names import AgentName
 from hive_lifecycle.agents import Agent, Wanted, is_steady, restart_delay_s
 from hive_lifecycle.jobs import JobQueue
 from hive_lifecycle.operations import Operations
+from hive_lifecycle.orders import being_made
 from hive_lifecycle.runtime import Observation
+from hive_lifecycle.surprises import surprise
 
 Sleep = Callable[[float], Awaitable[None]]
 
 _AT_ONCE: Final = 4
 """Agents that are started side by side at lifecycle's own start; each takes a second of CPU."""
+
+_PASSING: Final = frozenset({ContainerState.STARTING, ContainerState.STOPPING})
 
 _log = structlog.get_logger()
 
@@ -38,6 +42,8 @@ class Watch:
         self._sleep = sleep
         self._attended: set[AgentName] = set()
         self._tries: dict[AgentName, int] = {}
+        self._settled: dict[AgentName, Observation] = {}
+        self._looked_into: set[AgentName] = set()
         self._starting = asyncio.Semaphore(_AT_ONCE)
 
     async def observe_all(self) -> None:
@@ -68,8 +74,44 @@ class Watch:
     async def follow(self) -> None:
         """Look at each agent whose state may have changed, for ever."""
         async for name in self._do.runtime.changes():
-            if await self._do.observe(name) is ContainerState.FAILED:
+            if self._do.store.find(name) is None:
+                await self._meet_strangers()
+            elif await self._do.observe(name) is ContainerState.FAILED:
                 self._attend(name)
+            elif name not in self._looked_into:
+                self._looked_into.add(name)
+                self._group.create_task(self._look_into(name))
+
+    async def _look_into(self, name: AgentName) -> None:
+        """Tell of what was done to an agent by hand on the host, or what the runtime made good."""
+        async with self._jobs.exclusive(name):
+            self._looked_into.discard(name)
+            agent = self._do.store.find(name)
+            if agent is None or name in self._attended:
+                return
+            seen = await self._do.runtime.observe(name)
+            await self._do.roster.update(agent, seen)
+            if seen.state in _PASSING:
+                return
+            before = self._settled.get(name)
+            self._settled[name] = seen
+            if name in being_made(self._do.store.active_jobs()):
+                return  # a rename holds off the jobs of the old name only
+        if told := surprise(agent.wanted, before, seen):
+            _log.warning("agent_surprised", agent=name, what=told.what, note=told.detail)
+            await self._do.tell(AgentChanged(agent=name, what=told.what, detail=told.detail))
+
+    async def _meet_strangers(self) -> None:
+        """Show and tell of containers that look like agents' and are none."""
+        roster = self._do.roster
+        known = {agent.name for agent in self._do.store.living()}
+        found = await self._do.runtime.strangers(known)
+        new = [name for name in found if name not in roster.strangers]
+        roster.strangers = found
+        for name in new:
+            _log.warning("stranger_found", agent=name)
+            detail = f"its container is there without an agent; `hive spawn {name}` takes it over"
+            await self._do.tell(AgentChanged(agent=name, what="stranger", detail=detail))
 
     def _attend(self, name: AgentName) -> None:
         if name not in self._attended:

@@ -1,7 +1,9 @@
 """What a harness answers (`agent.<agent>.<verb>`), and what it says to lifecycle when it starts."""
 
+import re
 from datetime import datetime
 from typing import Annotated, ClassVar
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -10,6 +12,8 @@ from hivecommon.contracts.base import Reply, Request
 from hivecommon.contracts.events import AgentEvent
 from hivecommon.contracts.lifecycle import Done
 from hivecommon.contracts.roster import HarnessStatus
+from hivecommon.errors import HiveError
+from hivecommon.names import AgentName
 
 
 class HarnessReply(Reply, frozen=True, kw_only=True):
@@ -23,6 +27,20 @@ class Ticket(Reply, frozen=True, kw_only=True):
 
     url: str
     expires_at: datetime
+
+
+_FRAGMENT = re.compile(r"\Aticket=[A-Za-z0-9._~-]{8,400}\Z")
+
+
+def ticket_fragment(agent: AgentName, ticket: Ticket) -> str:
+    """Return the fragment that logs in to the agent's own page; raise `bad_reply` without one.
+
+    Of what a harness answers only the ticket is used: the agent may have written the rest.
+    """
+    fragment = urlsplit(ticket.url).fragment
+    if not _FRAGMENT.match(fragment):
+        raise HiveError(f"{agent} gave no ticket for its page", code="bad_reply")
+    return fragment
 
 
 class TranscriptReply(Reply, frozen=True, kw_only=True):

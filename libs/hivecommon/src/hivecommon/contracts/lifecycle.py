@@ -27,6 +27,8 @@ class RosterReply(Reply, frozen=True, kw_only=True):
     agents: list[RosterRow]
     kept: list[str] = msgspec.field(default_factory=list)
     """Destroyed agents whose login and notes are kept: `spawn` revives, `destroy --purge` wipes."""
+    strangers: list[str] = msgspec.field(default_factory=list)
+    """Names of containers that look like agents' and are none: made by hand on the host."""
 
 
 class AgentReply(Reply, frozen=True, kw_only=True):

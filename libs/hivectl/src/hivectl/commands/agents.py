@@ -38,6 +38,11 @@ async def ls(shell: Shell) -> None:
             f"destroyed, login and notes kept: {', '.join(reply.kept)}"
             " (`hive spawn` revives, `hive destroy --purge` wipes)"
         )
+    if reply.strangers:
+        shell.terminal.note(
+            f"containers without an agent: {', '.join(reply.strangers)}"
+            " (`hive spawn` takes one over, `nixos-container destroy h-NAME` removes it)"
+        )
 
 
 def _row(agent: RosterRow, now: datetime) -> tuple[str, ...]:

@@ -55,6 +55,7 @@ async def _hive(shell: Shell) -> list[Check]:
     try:
         async with shell.bus() as bus:
             checks += [await hive.bus_answers(bus), *await hive.services(bus)]
+            checks.append(await hive.forge(bus, environment))
     except HiveError as error:
         return [*checks, fail("bus", error.message, error.hint)]
     return [*checks, await hive.monitor(environment.monitor_port)]

@@ -4,9 +4,9 @@ import webbrowser
 
 import click
 from hivecommon.contracts.dashboard import DashboardTicket
-from hivecommon.contracts.harness import Ticket, UiTicket
+from hivecommon.contracts.harness import Ticket, UiTicket, ticket_fragment
 from hivecommon.errors import Unavailable
-from hivecommon.names import AgentName
+from hivecommon.names import AgentName, agent_port
 
 from hivectl.cli import AGENT, hive_command
 from hivectl.shell import Shell
@@ -28,12 +28,15 @@ async def open_(shell: Shell, agent: AgentName | None, *, no_browser: bool) -> N
             ticket = await bus.request(DashboardTicket())
         else:
             try:
-                ticket = await bus.request(UiTicket(), agent=agent)
+                given = await bus.request(UiTicket(), agent=agent)
             except Unavailable as error:
                 raise Unavailable(
                     f"{agent}'s page does not answer",
                     hint=f"does it run? see `hive status {agent}`",
                 ) from error
+            fragment = ticket_fragment(agent, given)
+            url = f"http://127.0.0.1:{agent_port(agent)}/#{fragment}"
+            ticket = Ticket(url=url, expires_at=given.expires_at)
     _tell(shell, ticket)
     if not no_browser and shell.terminal.interactive and _has_display(shell):
         webbrowser.open(ticket.url)

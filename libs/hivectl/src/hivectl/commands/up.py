@@ -39,7 +39,8 @@ async def up(shell: Shell, *, detach: bool) -> None:
     if detach:
         await _detach(shell)
     else:
-        await run_hive(shell, real_programs(operator))
+        programs = real_programs(operator, forge_url=shell.environment.forge_url)
+        await run_hive(shell, programs)
 
 
 async def _detach(shell: Shell) -> None:

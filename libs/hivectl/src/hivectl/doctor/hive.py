@@ -15,6 +15,7 @@ from hivecommon.environment import HiveEnvironment
 from hivecommon.home import HiveHome
 
 from hivectl.doctor.check import Check, fail, ok, warn
+from hivectl.forge import look_at_forge
 from hivectl.overview import REQUIRED, ping_services
 from hivectl.supervisor.record import RecordFile
 
@@ -125,6 +126,14 @@ def _service(name: str, running: list[str]) -> Check:
     if installed != running[0]:
         return warn(name, f"{running[0]} runs, {installed} is installed", "`hive down`, `hive up`")
     return ok(name, running[0])
+
+
+async def forge(bus: Bus, environment: HiveEnvironment) -> Check:
+    """Check the forge; a hive without one is well, and runs on while its own is away."""
+    found = await look_at_forge(bus, environment)
+    if found.well:
+        return ok("forge", found.words())
+    return warn("forge", found.words(), found.cure())
 
 
 async def monitor(port: int) -> Check:

@@ -34,6 +34,8 @@ class Program:
     name: str
     argv: Sequence[str]
     environ: Mapping[str, str] = field(repr=False)
+    descriptors: Sequence[int] = ()
+    """Open files of ours that it is given."""
 
 
 class Child:
@@ -147,6 +149,7 @@ async def start(program: Program) -> asyncio.subprocess.Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=tuple(program.descriptors),
             limit=_LINE_LIMIT,
         )
     except OSError as error:

@@ -1,6 +1,7 @@
 """The hive's ports, looked at before they are needed: a taken one is named with what to change."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 
 from hivecommon.environment import HiveEnvironment
@@ -27,6 +28,15 @@ class Ports:
     async def wait_until_free(self) -> None:
         """Return once nobody listens on any of them; raise `port_in_use` after about 22 s."""
         await self._all_free(self._bus + self._dashboard)
+
+    async def hold_dashboard(self) -> socket.socket:
+        """Listen on the dashboard's port for as long as the hive runs.
+
+        While the dashboard restarts no other program can take it, and with it operators' tokens;
+        browsers wait meanwhile.
+        """
+        (host, port, option) = self._dashboard[0]
+        return await listen(host, port, option=option, sleep=self._sleep)
 
     async def wait_until_bus_is_free(self) -> None:
         """Return once nobody listens on the bus's two ports; raise as `wait_until_free`."""

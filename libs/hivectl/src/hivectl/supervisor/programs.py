@@ -9,6 +9,8 @@ from typing import Final
 
 from hivecommon.errors import HiveError
 
+from hivectl.forge import SERVICE as FORGE
+
 SERVICES: Final = ("lifecycle", "approvals", "dashboard")
 """In the order of their start; they stop in the reverse order."""
 
@@ -26,13 +28,17 @@ class Programs:
     """Stops all agents; needs no bus."""
 
 
-def real_programs(operator: str) -> Programs:
-    """Return the programs of a real hive; raise `no_command` without a nats-server."""
+def real_programs(operator: str, *, forge_url: str = "") -> Programs:
+    """Return the programs of a real hive; raise `no_command` without a nats-server.
+
+    Without a forge there is no forge-gw: it would take 50 MB to say that it has nothing to do.
+    """
     python = sys.executable
+    names = (*SERVICES, FORGE) if forge_url else SERVICES
     return Programs(
         prepare_bus=(python, "-m", "hive_lifecycle", "prepare-bus", "--operator", operator),
         bus=(str(find_nats_server()), "-c"),
-        services={name: (python, "-m", f"hive_{name}") for name in SERVICES},
+        services={name: (python, "-m", f"hive_{name.replace('-', '_')}") for name in names},
         stop_agents=(python, "-m", "hive_lifecycle", "stop-agents"),
     )
 

@@ -8,7 +8,7 @@ from hivecommon.contracts.dashboard import DashboardTicket
 from hivecommon.contracts.logs import Level
 from hivecommon.errors import HiveError, Unavailable
 
-from hivectl.overview import ping_services
+from hivectl.overview import REQUIRED, ping_services
 from hivectl.shell import Shell
 from hivectl.supervisor.display import Display
 
@@ -34,11 +34,15 @@ class OperatorReadiness:
                 self._display.say(Level.WARNING, "waiting_for_bus", reason=error.message)
 
     async def services(self, names: Sequence[str]) -> None:
-        """Return once all of `names` answer, then tell how to go on."""
+        """Return once all of `names` that a hive needs answer, then tell how to go on.
+
+        A forge-gw that its settings keep from starting does not keep the hive from being used.
+        """
+        needed = set(names) & set(REQUIRED)
         clock = asyncio.get_running_loop().time
         quiet_until = clock() + QUIET_S
         async with self._shell.bus() as bus:
-            while missing := set(names) - {found.name for found in await ping_services(bus)}:
+            while missing := needed - {found.name for found in await ping_services(bus)}:
                 if clock() > quiet_until:
                     self._display.say(Level.INFO, "waiting_for", services=sorted(missing))
                     quiet_until = clock() + QUIET_S

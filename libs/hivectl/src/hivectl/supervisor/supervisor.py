@@ -1,6 +1,7 @@
 """`hive up`: the whole hive in the foreground, started in order, kept running, stopped in order."""
 
 import asyncio
+import socket
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -65,6 +66,7 @@ class Supervisor:
         self._records = records
         self._ports = Ports(environment)
         self._children: list[Child] = []
+        self._dashboard: socket.socket | None = None
         self._record = Record(supervisor=ProcessId.own(), phase="starting")
 
     async def run(self, requests: Requests, ready: Readiness) -> None:
@@ -83,12 +85,15 @@ class Supervisor:
             except HiveError as error:
                 failure = error
             await self._stop(group, requests)
+        if self._dashboard is not None:
+            self._dashboard.close()
         self._records.remove()
         if failure is not None:
             raise failure
 
     async def _start(self, group: asyncio.TaskGroup, ready: Readiness) -> None:
         await self._ports.wait_until_free()
+        self._dashboard = await self._ports.hold_dashboard()
         prepared = await run(
             self._programs.prepare_bus, timeout_s=PREPARE_S, env=dict(self._environ)
         )
@@ -97,8 +102,15 @@ class Supervisor:
         self._keep(group, bus)
         await ready.bus()
         for name, argv in self._programs.services.items():
-            self._keep(group, Program(name, argv, self._environ))
+            self._keep(group, self._service(name, argv, self._dashboard))
         await ready.services(list(self._programs.services))
+
+    def _service(self, name: str, argv: Sequence[str], dashboard: socket.socket) -> Program:
+        if name != "dashboard":
+            return Program(name, argv, self._environ)
+        descriptor = dashboard.fileno()
+        environ = {**self._environ, "HIVE_DASHBOARD_FD": str(descriptor)}
+        return Program(name, argv, environ, descriptors=(descriptor,))
 
     def _keep(self, group: asyncio.TaskGroup, program: Program) -> None:
         child = Child(

@@ -149,6 +149,11 @@ def ready(*agents: str) -> Callable[[ForgeStatus], bool]:
     return wanted
 
 
+def mirrored(repo: str) -> Callable[[ForgeStatus], bool]:
+    """Want an account to have this mirror."""
+    return lambda status: repo in {each.mirror for each in status.accounts}
+
+
 async def set_roster(lifecycle: Bus, *agents: str) -> None:
     """Write the roster as lifecycle does; of its rows the keys are enough here."""
     try:

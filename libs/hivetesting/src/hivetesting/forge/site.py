@@ -59,6 +59,18 @@ class Site:
         made = self.made("POST", f"/users/{name}/tokens", wanted, auth=(name, password))
         return str(made["sha1"])
 
+    def tokens_of(self, name: str) -> list[str]:
+        """Return the last eight characters of all tokens of an account."""
+        if self.script is not None:
+            tokens = self.script.world.tokens
+            return [each.value[-8:] for each in tokens if each.owner.login == name]
+        password = secrets.token_urlsafe(20)
+        fields = {"login_name": name, "source_id": 0, "password": password,
+                  "must_change_password": False}  # fmt: skip
+        self.made("PATCH", f"/admin/users/{name}", fields)
+        found = self.made("GET", f"/users/{name}/tokens", auth=(name, password))
+        return [token["token_last_eight"] for token in found]
+
     def organization(self, name: str, *members: str) -> int:
         """Make an organisation with a team of writers, or take the one there is; return the team."""
         if self.ask("GET", f"/orgs/{name}").is_error:

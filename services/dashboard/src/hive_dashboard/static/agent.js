@@ -5,6 +5,7 @@ import { Icon } from "../hiveweb/icon.js";
 import { LongText, TranscriptView } from "../hiveweb/transcript.js";
 import { clearDelivered, forget, interrupt, openPage, outboxOf, sendMessage } from "./acts.js";
 import { DestroyDialog, Verb } from "./agents.js";
+import { ForgeWork } from "./forge.js";
 import { JobLine } from "./notices.js";
 import { Marks, Since, StateTag, doing } from "./state.js";
 import { feed, followTranscript, jobs, reachable, roster, transcriptOf, troubleOf } from "./store.js";
@@ -145,7 +146,7 @@ export function AgentPage({ name }) {
     ${row && html`<div class="marks"><${Marks} row=${row} /></div>
       ${doing(row) && !trouble && html`<p class="dim" dir="auto">${plain(doing(row))}</p>`}
       ${trouble && html`<div class="error" role="alert"><b>${plain(trouble.kind)}</b> <bdi>${plain(trouble.text)}</bdi></div>`}
-      <${Facts} row=${row} /><${Verbs} row=${row} />`}
+      <${Facts} row=${row} /><${Verbs} row=${row} /><${ForgeWork} name=${name} />`}
     ${roster.value && !row && html`<p class="error">There is no agent ${plain(name)} (any more). Its transcript is kept for a while.</p>`}
     ${recent.length > 0 && html`<details class="jobs"><summary>Jobs: ${plain(recent[0].verb)} ${plain(recent[0].state)}</summary>${recent.slice(0, 8).map((job) => html`<${JobLine} key=${job.id} job=${job} />`)}</details>`}
     <${Body} name=${name} row=${row} />

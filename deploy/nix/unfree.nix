@@ -1,0 +1,2 @@
+# The predicate for `nixpkgs.config.allowUnfreePredicate`: claude-code and nothing else.
+lib: package: builtins.elem (lib.getName package) [ "claude-code" ]

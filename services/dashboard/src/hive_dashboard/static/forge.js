@@ -1,0 +1,34 @@
+// What an agent has open on the forge: a line with two numbers, and behind it the list.
+import { html, useEffect, useState } from "../hiveweb/vendor/preact.js";
+import { call } from "../hiveweb/auth.js";
+import { plain } from "../hiveweb/format.js";
+
+const AGAIN_MS = 60_000;
+
+/** A link only where it leads to a page: the address is the forge's word, not ours. */
+function Title({ item }) {
+  const name = html`<bdi>${plain(`${item.repo}#${item.number}`)}</bdi>`;
+  return /^https?:\/\//.test(item.url)
+    ? html`<a href=${item.url} target="_blank" rel="noopener noreferrer">${name}</a>` : name;
+}
+
+const many = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+
+export function ForgeWork({ name }) {
+  const [view, setView] = useState(null);
+  useEffect(() => {
+    let current = true;
+    const show = (found) => { if (current) setView(found); };
+    const ask = () => call("POST", `/api/agents/${name}/forge`).then(show, () => show(null));
+    setView(null);
+    ask();
+    const timer = setInterval(ask, AGAIN_MS);
+    return () => { current = false; clearInterval(timer); };
+  }, [name]);
+  if (!view?.there) return null;
+  if (view.trouble) return html`<p class="dim forge">Forge: <bdi>${plain(view.trouble)}</bdi></p>`;
+  return html`<details class="jobs forge"><summary>Forge: ${many(view.issues, "open issue")}, ${many(view.pulls, "pull request")}</summary>
+    <ul>${view.items.map((item) => html`<li key=${item.repo + item.number}><${Title} item=${item} /> <bdi>${plain(item.title)}</bdi>
+      <span class="dim"> ${item.pull ? "pull request" : "issue"}, ${plain(item.role)}</span></li>`)}</ul>
+  </details>`;
+}
