@@ -17,12 +17,24 @@ ANSWERER_BY_MODULE: Final = {
     "jobs": "lifecycle",
     "operators": "lifecycle",
     "approvals": "approvals",
+    "audit": "approvals",
+    "changes": "lifecycle",
+    "questions": "approvals",
+    "schedules": "approvals",
     "dashboard": "dashboard",
     "harness": "harness",
     "forge": "forge-gw",
 }
 """Which service answers the requests of a contracts module; those of harness on `req.` are lifecycle's."""
 
+# lifecycle keeps the commits; what waits for a decision is approvals' all the same.
+_APPROVALS_OWN: Final = ("req.", "hive.approvals.", "svc.lifecycle.")
+
+_OWN_SAMPLES: Final[dict[str, dict[str, Any]]] = {
+    "ListQuestions": {"state": "open"},
+    "Rollback": {"to": 7},
+    "RecordRollback": {"to": 7},
+}
 _SAMPLES: Final[dict[str, Any]] = {
     "agent": "alice",
     "agents": ["alice", "bob"],
@@ -40,6 +52,14 @@ _SAMPLES: Final[dict[str, Any]] = {
     "paused": True,
     "purge": True,
     "limit": 20,
+    "commit": "3f2a9c1d5e7b8a6f4c2d1e0b9a8f7c6d5e4b3a21",
+    "stage": "proposal",
+    "base": "running",
+    "prompt": "Report what is open.",
+    "timing": {"cron": "0 9 * * 1-5", "zone": "Europe/Berlin"},
+    "text": "Red or blue?",
+    "answer": "Blue.",
+    "who": "operator:anna",
 }
 
 RequestClass = type[Request[Any]]
@@ -72,6 +92,8 @@ def answerer(request: RequestClass) -> str:
             f"which service answers {request.__name__}? Say it in ANSWERER_BY_MODULE ({__file__})"
         )
     found = ANSWERER_BY_MODULE[module]
+    if module == "changes" and request.subject.startswith(_APPROVALS_OWN):
+        return "approvals"
     return "lifecycle" if found == "harness" and request.subject.startswith("req.") else found
 
 
@@ -125,13 +147,14 @@ def _examples(request: RequestClass) -> str:
 def example_payloads(request: RequestClass) -> list[str]:
     """Return payloads that the request's own decoder takes: bare words first, JSON last."""
     fields = msgspec.structs.fields(request)
+    samples = {**_SAMPLES, **_OWN_SAMPLES.get(request.__name__, {})}
     payloads = []
     if not any(field.required for field in fields):
         payloads.append("")
     if request.bare:
-        payloads.append(str(_SAMPLES[request.bare]))
+        payloads.append(str(samples[request.bare]))
     shown = {
-        field.name: _SAMPLES[field.name]
+        field.name: samples[field.name]
         for field in fields
         if field.required or field.name in _SAMPLES
     }

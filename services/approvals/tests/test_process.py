@@ -50,7 +50,7 @@ async def test_it_introduces_itself_to_nats_micro(process: Process, operator: Bu
         await operator.request(ListApprovals(), timeout_s=20)
         answer = await operator.client.request("$SRV.INFO.approvals", b"", timeout=2)
     subjects = {endpoint["subject"] for endpoint in json.loads(answer.data)["endpoints"]}
-    assert subjects == {
+    assert subjects >= {
         "hive.approvals.list", "hive.approvals.get", "hive.approvals.approve",
         "hive.approvals.deny", "hive.approvals.cancel", "hive.approvals.request_spawn",
         "req.*.request_spawn", "req.*.request_destroy", "req.*.cancel_approval",

@@ -25,6 +25,7 @@ from hivecommon.contracts.approvals import (
     ApprovalState,
     RecordSpawn,
 )
+from hivecommon.contracts.changes import RecordRollback
 from hivecommon.contracts.events import AgentChanged, HiveEvent
 from hivecommon.contracts.jobs import Job, JobAccepted, WaitJob
 from hivecommon.contracts.lifecycle import AgentSettings, GetStatus, ListAgents, Spawn
@@ -44,6 +45,17 @@ class Approvals:
 
     def __init__(self) -> None:
         self.records: list[RecordSpawn] = []
+        self.rollbacks: list[RecordRollback] = []
+        self._rollback: ApprovalReply | None = None
+
+    def answer_rollback(self, reply: ApprovalReply) -> None:
+        """Answer the next rollback so."""
+        self._rollback = reply
+
+    async def record_rollback(self, _call: Call, request: RecordRollback) -> ApprovalReply:
+        self.rollbacks.append(request)
+        assert self._rollback is not None
+        return self._rollback
 
     async def record_spawn(self, _call: Call, request: RecordSpawn) -> ApprovalReply:
         self.records.append(request)
@@ -150,8 +162,21 @@ class Hive:
             approvals, group, name="approvals", version="0.0.1", description="a stand-in",
             operators=OperatorDirectory(operators_directory(self.broker.home)),
         )  # fmt: skip
-        await service.start({RecordSpawn: self.approvals.record_spawn})
+        await service.start(
+            {
+                RecordSpawn: self.approvals.record_spawn,
+                RecordRollback: self.approvals.record_rollback,
+            }
+        )
         await approvals.client.flush()
+
+    async def approvals_bus(self) -> Bus:
+        """Speak as approvals."""
+        assert self._approvals_bus is not None
+        return self._approvals_bus
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
     async def let_approvals_go(self) -> None:
         assert self._approvals_bus is not None

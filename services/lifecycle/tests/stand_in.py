@@ -32,6 +32,8 @@ async def main() -> None:
         print("error: the notes are gone", file=sys.stderr)
         sys.exit(3)
     config = msgspec.json.decode((RUN / "harness.json").read_bytes(), type=HarnessConfig)
+    if asked_to("die-by-persona") and config.persona == "die-at-start":
+        sys.exit(4)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     if asked_to("ignore-term"):

@@ -25,6 +25,9 @@ COMMANDS: Final = {
     "rename": "changes", "destroy": "changes",
     "pause": "turns", "resume": "turns", "interrupt": "turns",
     "approvals": "approvals", "approve": "approvals", "deny": "approvals", "cancel": "cancel",
+    "diff": "configs", "history": "configs", "rollback": "configs",
+    "questions": "questions", "answer": "questions",
+    "schedule": "schedules", "audit": "audit",
     "jobs": "jobs", "events": "events", "logs": "logs",
     "operator": "operators", "forge": "forge", "nats-context": "nats_context", "completion": "completion",
 }  # fmt: skip

@@ -98,6 +98,12 @@ def hive_words(body: HiveEventBody) -> str:
             by = f" by {body.by}" if body.by else ""
             detail = f": {body.detail}" if body.detail else ""
             return f"{body.agent} {body.what}{by}{detail}"
+        case kinds.QuestionChanged():
+            asked = body.question
+            return f"question {asked.id}, {asked.asker} to {asked.answerer}: {asked.state}"
+        case kinds.ScheduleChanged():
+            plan = body.schedule
+            return f"schedule {plan.id}, {plan.agent}: {plan.state}, sent {plan.fired} times"
         case kinds.ServiceChanged():
             return f"service {body.what} {body.version}".rstrip()
     raise AssertionError("unreachable: all kinds are told")

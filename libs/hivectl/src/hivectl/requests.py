@@ -1,12 +1,11 @@
 """Building requests from what was typed: checked here, so that a slip never reaches the bus."""
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
-from hivecommon.contracts.base import Request
 from hivecommon.errors import HiveError
 
-RequestT = TypeVar("RequestT", bound=Request[Any])
+RequestT = TypeVar("RequestT", bound=msgspec.Struct)
 
 
 def build(request_type: type[RequestT], **fields: object) -> RequestT:

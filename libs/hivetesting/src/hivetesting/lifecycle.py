@@ -13,6 +13,17 @@ from hivecommon.broker import operators_directory
 from hivecommon.bus import Bus
 from hivecommon.callers import OperatorDirectory
 from hivecommon.contracts.base import ErrorDetail, Request
+from hivecommon.contracts.changes import (
+    Base,
+    ChangesReply,
+    CompareCommit,
+    DigestCommit,
+    Digests,
+    ExecuteApply,
+    MarkCommit,
+    PinCommit,
+    Pinned,
+)
 from hivecommon.contracts.events import JobChanged
 from hivecommon.contracts.jobs import Job, JobAccepted, JobReply, JobState
 from hivecommon.contracts.lifecycle import (
@@ -22,6 +33,7 @@ from hivecommon.contracts.lifecycle import (
     ExecuteDestroy,
     ExecuteSpawn,
     FindStateDirs,
+    MayWrite,
     StateDirs,
 )
 from hivecommon.errors import HiveError
@@ -39,6 +51,14 @@ class JobBook:
     carried_out: Counter[int] = field(default_factory=Counter)
     """How often each approval's change was really made: 1 is right."""
     state_dirs: set[str] = field(default_factory=set)
+    commits: dict[str, str] = field(default_factory=dict)
+    """Commits that can be pinned, by how an agent may name them."""
+    running: str = "0" * 40
+    """What is deployed, of whichever agent."""
+    tags: dict[str, str] = field(default_factory=dict)
+    """Commits by `<stage>/<approval>`."""
+    bases: list[str | None] = field(default_factory=list)
+    """What each change was approved against, in the order in which they were carried out."""
 
 
 class ScriptedLifecycle:
@@ -64,6 +84,12 @@ class ScriptedLifecycle:
             ApprovalJob: self._job,
             FindStateDirs: self._state_dirs,
             CheckName: self._check,
+            PinCommit: self._pin,
+            MarkCommit: self._mark,
+            CompareCommit: self._compare,
+            DigestCommit: self._digests,
+            ExecuteApply: self._execute,
+            MayWrite: self._may_write,
         }
 
     async def finish(self, approval: int, error: ErrorDetail | None = None) -> None:
@@ -77,12 +103,16 @@ class ScriptedLifecycle:
         self.book.jobs[approval] = ended
         await self._bus.publish_event("lifecycle", JobChanged(job=ended))
 
-    async def _execute(self, _call: Call, request: ExecuteSpawn | ExecuteDestroy) -> JobAccepted:
+    async def _execute(
+        self, _call: Call, request: ExecuteSpawn | ExecuteDestroy | ExecuteApply
+    ) -> JobAccepted:
         self.asked.set()
         if (refusal := self.refusals.get(request.agent)) is not None:
             raise refusal
         verb = request.subject.rpartition(".")[2]
         if request.approval not in self.book.jobs:
+            if isinstance(request, ExecuteApply):
+                self.book.bases.append(request.base)
             self.book.jobs[request.approval] = Job(
                 id=f"job-{request.approval}",
                 verb=verb,
@@ -100,6 +130,32 @@ class ScriptedLifecycle:
         job = self.book.jobs[request.approval]
         return JobAccepted(job=job.id, state=job.state, agent=job.agent, verb=verb)
 
+    async def _pin(self, _call: Call, request: PinCommit) -> Pinned:
+        if (refusal := self.refusals.get(request.agent)) is not None:
+            raise refusal
+        if request.commit not in self.book.commits:
+            raise HiveError(f"no commit {request.commit}", code="unknown_commit")
+        commit = self.book.commits[request.commit]
+        return Pinned(commit=commit, subject="<b>a change</b>", running=self.book.running)
+
+    async def _mark(self, _call: Call, request: MarkCommit) -> Done:
+        self.book.tags[f"{request.stage}/{request.approval}"] = request.commit
+        return Done()
+
+    async def _compare(self, _call: Call, request: CompareCommit) -> ChangesReply:
+        return ChangesReply(
+            approval=request.approval, agent=request.agent, base=request.base,
+            base_commit=self.book.running, running=self.book.running, commit=request.commit,
+            digest=self._digest(request.commit, request.base), files=[], marks=[],
+        )  # fmt: skip
+
+    async def _digests(self, _call: Call, request: DigestCommit) -> Digests:
+        found = {base: self._digest(request.commit, base) for base in Base}
+        return Digests(running=self.book.running, digests=found)
+
+    def _digest(self, commit: str, base: Base) -> str:
+        return f"{base}:{self.book.running}..{commit}"
+
     async def _job(self, _call: Call, request: ApprovalJob) -> JobReply:
         if request.approval not in self.book.jobs:
             raise HiveError(f"no job of approval {request.approval}", code="unknown_job")
@@ -107,6 +163,11 @@ class ScriptedLifecycle:
 
     async def _state_dirs(self, _call: Call, request: FindStateDirs) -> StateDirs:
         return StateDirs(present=[name for name in request.agents if name in self.book.state_dirs])
+
+    async def _may_write(self, _call: Call, request: MayWrite) -> Done:
+        if (refusal := self.refusals.get(request.to)) is not None:
+            raise refusal
+        return Done(changed=False)
 
     async def _check(self, _call: Call, request: CheckName) -> Done:
         if (refusal := self.refusals.get(request.agent)) is not None:

@@ -22,7 +22,15 @@ from hivecommon.contracts.approvals import (
     Deny,
     ListApprovals,
 )
-from hivecommon.contracts.events import AgentEvent, AgentEventBody, ApprovalChanged, JobChanged
+from hivecommon.contracts.audit import AuditEntry, AuditReply, ListAudit
+from hivecommon.contracts.changes import ChangesReply, DiffApproval
+from hivecommon.contracts.events import (
+    AgentEvent,
+    AgentEventBody,
+    ApprovalChanged,
+    JobChanged,
+    QuestionChanged,
+)
 from hivecommon.contracts.harness import Interrupt, Ticket, UiTicket
 from hivecommon.contracts.jobs import Job, JobAccepted, JobsReply, JobState, ListJobs
 from hivecommon.contracts.lifecycle import (
@@ -37,7 +45,15 @@ from hivecommon.contracts.lifecycle import (
     Spawn,
     Stop,
 )
+from hivecommon.contracts.questions import (
+    AnswerQuestion,
+    ListQuestions,
+    Question,
+    QuestionReply,
+    QuestionsReply,
+)
 from hivecommon.contracts.roster import Activity, ContainerState, HarnessStatus, RosterRow
+from hivecommon.contracts.schedules import ListSchedules, Schedule, SchedulesReply
 from hivecommon.contracts.streams import ROSTER_BUCKET, STREAMS
 from hivecommon.errors import HiveError
 from hivecommon.names import MANAGER, agent_port, parse_agent_name
@@ -121,6 +137,11 @@ class Hive:
     approvals: dict[int, Approval] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
+    questions: dict[int, Question] = field(default_factory=dict)
+    schedules: dict[int, Schedule] = field(default_factory=dict)
+    changes: dict[int, ChangesReply] = field(default_factory=dict)
+    """What approvals would change, by number."""
+    audit: list[AuditEntry] = field(default_factory=list)
     asked: list[tuple[str, Any, str]] = field(default_factory=list)
     """(operator, request, request id) of each act."""
     decisions: asyncio.Event = field(default_factory=asyncio.Event)
@@ -140,6 +161,11 @@ class Hive:
         """Make an approval and tell everybody, as approvals does."""
         self.approvals[approval.id] = approval
         await self.approvals_bus.publish_event("approvals", ApprovalChanged(approval))
+
+    async def question(self, question: Question) -> None:
+        """Let an agent ask, and tell everybody."""
+        self.questions[question.id] = question
+        await self.approvals_bus.publish_event("approvals", QuestionChanged(question))
 
     async def set_job(self, job: Job) -> None:
         """Change a job and tell everybody."""
@@ -165,6 +191,28 @@ class Hive:
         waiting = [one for one in self.approvals.values() if one.state is ApprovalState.PENDING]
         return ApprovalsReply(approvals=list(self.approvals.values()), pending=len(waiting))
 
+    async def list_questions(self, _call: Call, _request: ListQuestions) -> QuestionsReply:
+        """Answer `hive.questions.list`."""
+        return QuestionsReply(questions=list(self.questions.values()), open=len(self.questions))
+
+    async def answer(self, call: Call, request: AnswerQuestion) -> QuestionReply:
+        """Answer `hive.questions.answer`."""
+        self.asked.append((call.caller.name, request, call.request_id))
+        return QuestionReply(question=self.questions.pop(request.id))
+
+    async def list_schedules(self, _call: Call, _request: ListSchedules) -> SchedulesReply:
+        """Answer `hive.schedules.list`."""
+        return SchedulesReply(schedules=list(self.schedules.values()))
+
+    async def diff(self, _call: Call, request: DiffApproval) -> ChangesReply:
+        """Answer `hive.approvals.diff`."""
+        return msgspec.structs.replace(self.changes[request.id], base=request.base)
+
+    async def list_audit(self, call: Call, request: ListAudit) -> AuditReply:
+        """Answer `hive.audit.list`."""
+        self.asked.append((call.caller.name, request, call.request_id))
+        return AuditReply(entries=self.audit)
+
     async def verb(self, call: Call, request: Any) -> JobAccepted:
         """Answer a slow verb with a job that runs."""
         self.asked.append((call.caller.name, request, call.request_id))
@@ -185,7 +233,8 @@ class Hive:
         await self.decisions.wait()
         self.asked.append((call.caller.name, request, call.request_id))
         approval = self.approvals[request.id]
-        if approval.digest != request.digest:
+        shown = self.changes.get(request.id)
+        if request.digest != (approval.digest if shown is None else shown.digest):
             raise HiveError("it is not what was shown", code="changed", hint="look again")
         return await self._decide(approval, ApprovalState.APPROVED, call, "")
 
@@ -252,7 +301,12 @@ async def open_hive(broker: Broker) -> AsyncIterator[Hive]:
         await Service(
             approvals, group, name="approvals", version="0.0.1", description="", operators=operators
         ).start(
-            {ListApprovals: hive.list_approvals, Approve: hive.approve, Deny: hive.deny}
+            {
+                ListApprovals: hive.list_approvals, Approve: hive.approve, Deny: hive.deny,
+                ListQuestions: hive.list_questions, AnswerQuestion: hive.answer,
+                ListSchedules: hive.list_schedules, DiffApproval: hive.diff,
+                ListAudit: hive.list_audit,
+            }
         )  # fmt: skip
         await lifecycle.client.flush()
         await approvals.client.flush()

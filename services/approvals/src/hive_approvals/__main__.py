@@ -14,13 +14,19 @@ from hivecommon.contracts.events import HiveEvent, JobChanged
 from hivecommon.daemon import end_tasks
 from nats.aio.msg import Msg
 
+from hive_approvals.clockwork import Clockwork
 from hive_approvals.config import read_config
 from hive_approvals.database import Database
 from hive_approvals.executor import Executor
+from hive_approvals.inquiries import Inquiries
 from hive_approvals.kinds.kind import Parts
 from hive_approvals.kinds.registry import KINDS
 from hive_approvals.lifecycle import Lifecycle
+from hive_approvals.marks import Marker
 from hive_approvals.outbox import Outbox
+from hive_approvals.questions import QuestionStore
+from hive_approvals.recorder import Recorder
+from hive_approvals.schedules import ScheduleStore
 from hive_approvals.service import Desk
 from hive_approvals.store import ApprovalStore
 from hive_approvals.sweeper import Sweeper
@@ -29,10 +35,12 @@ from hive_approvals.sweeper import Sweeper
 @asynccontextmanager
 async def setup(context: Context) -> AsyncIterator[Endpoints]:
     """Open the database, start the background work, yield the endpoints; stop all of it afterwards."""
-    config = read_config(context.environment)
+    config = read_config(context.environment, context.environ)
     database = await Database.open(config.database)
     store = ApprovalStore(database, _now)
-    parts = Parts(store, Lifecycle(context.bus))
+    schedules = ScheduleStore(store.ledger, _now, config.local_zone)
+    parts = Parts(store, Lifecycle(context.bus), schedules)
+    questions = QuestionStore(store.ledger, _now)
     sweeper = Sweeper(
         store,
         parts.lifecycle,
@@ -40,12 +48,21 @@ async def setup(context: Context) -> AsyncIterator[Endpoints]:
         every_s=config.sweep_s,
     )
     executor_wake = store.watch()
-    executor = Executor(store, parts.lifecycle, KINDS, wake=executor_wake, follow_s=config.follow_s)
+    executor = Executor(parts, KINDS, wake=executor_wake, follow_s=config.follow_s)
     outbox = Outbox(database, context.bus, wake=store.watch(), resend_s=config.resend_s)
+    marker = Marker(database, parts.lifecycle, wake=store.watch(), retry_s=config.follow_s)
+    clockwork = Clockwork((schedules.fire_due, questions.expire), _now, wake=store.watch())
+    recorder = Recorder(
+        store.ledger, schedules, context.bus,
+        tell_manager=config.tell_manager, poll_s=config.follow_s,
+    )  # fmt: skip
     await context.bus.subscribe(HiveEvent.filter_for("job"), _on_job(executor_wake))
-    work = [context.group.create_task(part.run()) for part in (executor, outbox, sweeper)]
+    await recorder.begin()
+    background = (executor, outbox, sweeper, marker, clockwork, recorder)
+    work = [context.group.create_task(part.run()) for part in background]
     try:
-        endpoints = dict(Desk(store, sweeper).endpoints())
+        endpoints = dict(Desk(parts, KINDS, sweeper).endpoints())
+        endpoints |= Inquiries(parts, questions).endpoints()
         for kind in KINDS.values():
             endpoints |= kind.endpoints(parts)
         yield endpoints

@@ -62,6 +62,16 @@ def changed(approval: Approval, shown: str) -> HiveError:
     )
 
 
+def base_moved(approval: Approval, shown: str) -> HiveError:
+    """Return the refusal of a decision about a difference that is not the one there is now."""
+    return HiveError(
+        f"approval {approval.id} would not change what was shown: nothing that {approval.agent} can"
+        f" be compared with gives {shown[:64]!r} any more",
+        code="changed",
+        hint=f"`hive diff {approval.id}` shows it as it is now; then decide",
+    )
+
+
 def not_yours(number: ApprovalId) -> HiveError:
     """Return the refusal of an agent that would take back what another asked for."""
     return HiveError(

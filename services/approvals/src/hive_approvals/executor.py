@@ -13,11 +13,10 @@ import structlog
 from hivecommon.contracts.approvals import Approval, ApprovalKind, ApprovalState
 from hivecommon.contracts.jobs import Job, JobState
 from hivecommon.errors import INTERNAL, HiveError, Unavailable
+from sqlalchemy import Connection
 
-from hive_approvals.kinds.kind import Kind
-from hive_approvals.lifecycle import Lifecycle
+from hive_approvals.kinds.kind import Kind, Parts
 from hive_approvals.policy import Event
-from hive_approvals.store import ApprovalStore
 
 # Refusals that say nothing about the change itself: ask again later.
 _PASSING: Final = frozenset({"unavailable", "busy", "expired", "bad_reply", INTERNAL})
@@ -30,11 +29,12 @@ class Executor:
     """Takes each approved change to its end."""
 
     def __init__(
-        self, store: ApprovalStore, lifecycle: Lifecycle, kinds: Mapping[ApprovalKind, Kind], *,
+        self, parts: Parts, kinds: Mapping[ApprovalKind, Kind], *,
         wake: asyncio.Event, follow_s: float,
     ) -> None:  # fmt: skip
-        self._store = store
-        self._lifecycle = lifecycle
+        self._parts = parts
+        self._store = parts.store
+        self._lifecycle = parts.lifecycle
         self._kinds = kinds
         self._wake = wake
         self._follow_s = follow_s
@@ -78,11 +78,23 @@ class Executor:
         return None
 
     async def _begin(self, approval: Approval) -> None:
-        job = await self._lifecycle.execute(self._kinds[approval.kind].command(approval))
+        kind = self._kinds[approval.kind]
+        if kind.command is None:
+            await self._settle(approval, kind)
+            return
+        job = await self._lifecycle.execute(kind.command(approval))
         begun = await self._store.advance(approval, Event.BEGIN, job=job)
         if begun is not None:
             _log.info("approval_executing", approval=approval.id, job=job)
             await self._step(begun)
+
+    async def _settle(self, approval: Approval, kind: Kind) -> None:
+        def settle(connection: Connection, moved: Approval) -> None:
+            if kind.settle is not None:
+                kind.settle(self._parts, connection, moved)
+
+        await self._store.advance(approval, Event.SETTLE, settle=settle)
+        _log.info("approval_done", approval=approval.id)
 
     async def _follow(self, approval: Approval) -> None:
         try:

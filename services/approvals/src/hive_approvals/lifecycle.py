@@ -5,14 +5,27 @@ from typing import Final
 
 from hivecommon.bus import Bus
 from hivecommon.contracts.base import Request
+from hivecommon.contracts.changes import (
+    Base,
+    ChangesReply,
+    CompareCommit,
+    DigestCommit,
+    Digests,
+    MarkCommit,
+    PinCommit,
+    Pinned,
+)
 from hivecommon.contracts.jobs import Job, JobAccepted, JobId
-from hivecommon.contracts.lifecycle import ApprovalJob, CheckName, FindStateDirs
+from hivecommon.contracts.lifecycle import ApprovalJob, CheckName, FindStateDirs, MayWrite
 from hivecommon.errors import Unavailable
 
 # A caller waits for these, at worst for two of them, and is to have an answer within a second.
 _SHORT_S: Final = 0.4
 # Every answer comes within a second, a restart takes less than another.
 _EXECUTE_S: Final = 2.0
+# lifecycle gives git 20 s to take a commit over.
+_PIN_S: Final = 25.0
+_COMPARE_S: Final = 5.0
 
 
 class Lifecycle:
@@ -36,6 +49,30 @@ class Lifecycle:
         asked = FindStateDirs(agents=sorted(set(agents)))
         answer = await self._bus.request(asked, timeout_s=_SHORT_S)
         return frozenset(answer.present)
+
+    async def may_write(self, agent: str, to: str) -> None:
+        """Raise `forbidden` or `unknown_agent` unless `agent` may write to `to`; or `Unavailable`."""
+        await self._bus.request(MayWrite(agent=agent, to=to), timeout_s=_SHORT_S)
+
+    async def pin(self, agent: str, commit: str) -> Pinned:
+        """Have a commit taken over; raise why it cannot be, or `Unavailable`."""
+        return await self._bus.request(PinCommit(agent=agent, commit=commit), timeout_s=_PIN_S)
+
+    async def mark(self, mark: MarkCommit) -> None:
+        """Have a commit tagged; repeating it changes nothing."""
+        await self._bus.request(mark, timeout_s=_COMPARE_S)
+
+    async def compare(
+        self, agent: str, approval: int, commit: str, base: Base, path: str | None
+    ) -> ChangesReply:
+        """Return how a commit differs from a base."""
+        asked = CompareCommit(agent=agent, approval=approval, commit=commit, base=base, path=path)
+        return await self._bus.request(asked, timeout_s=_COMPARE_S)
+
+    async def digests(self, agent: str, approval: int, commit: str) -> Digests:
+        """Return what an approval of a commit may be bound to at this moment."""
+        asked = DigestCommit(agent=agent, approval=approval, commit=commit)
+        return await self._bus.request(asked, timeout_s=_COMPARE_S)
 
     async def execute(self, command: Request[JobAccepted]) -> JobId:
         """Have `command` carried out; return the job, an earlier one if it was asked before."""

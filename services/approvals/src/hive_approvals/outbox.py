@@ -17,7 +17,8 @@ from hivecommon.contracts.approvals import Approval
 from hivecommon.contracts.events import ApprovalChanged, HiveEvent
 from hivecommon.contracts.inbox import InboxMessage
 from hivecommon.errors import HiveError, Unavailable
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy.dialects.sqlite import insert
 
 from hive_approvals import policy
 from hive_approvals.database import Database
@@ -25,7 +26,7 @@ from hive_approvals.rows import Record
 from hive_approvals.tables import outbox
 
 _SERVICE: Final = "approvals"
-_SENDER: Final = "hive"
+SENDER: Final = "hive"
 _PAGE: Final = 50
 _ACK_S: Final = 2.0
 
@@ -39,7 +40,7 @@ def announce(connection: Connection, record: Record, at: datetime) -> None:
         at=at,
         body=ApprovalChanged(approval=record.approval),
     )
-    _put(connection, event.subject_for(_SERVICE), event.id, msgspec.json.encode(event))
+    publish(connection, event)
 
 
 def tell_requester(connection: Connection, approval: Approval, at: datetime) -> None:
@@ -52,14 +53,23 @@ def tell_requester(connection: Connection, approval: Approval, at: datetime) -> 
         body=policy.outcome_message(approval),
         sent_at=at,
     )
-    subject = InboxMessage.subject_for(to=agent, sender=_SENDER)
+    tell_agent(connection, to=agent, sender=SENDER, message=message)
+
+
+def tell_agent(connection: Connection, *, to: str, sender: str, message: InboxMessage) -> None:
+    """Send an agent a message, once for each id."""
+    subject = InboxMessage.subject_for(to=to, sender=sender)
     _put(connection, subject, message.id, msgspec.json.encode(message))
 
 
+def publish(connection: Connection, event: HiveEvent) -> None:
+    """Let everybody who watches know of an event, once for each id."""
+    _put(connection, event.subject_for(_SERVICE), event.id, msgspec.json.encode(event))
+
+
 def _put(connection: Connection, subject: str, message_id: str, payload: bytes) -> None:
-    connection.execute(
-        insert(outbox).values(subject=subject, message_id=message_id, payload=payload)
-    )
+    row = insert(outbox).values(subject=subject, message_id=message_id, payload=payload)
+    connection.execute(row.on_conflict_do_nothing())
 
 
 class Outbox:

@@ -26,6 +26,8 @@ class Event(StrEnum):
     BEGIN = "begin"
     """lifecycle has taken the job."""
     FINISH = "finish"
+    SETTLE = "settle"
+    """It is carried out here, in one transaction."""
     FAIL = "fail"
 
 
@@ -45,6 +47,7 @@ _STEPS: Final[Mapping[tuple[ApprovalState, Event], Step]] = {
     (_S.PENDING, Event.CANCEL): Step(_S.CANCELLED),
     (_S.PENDING, Event.ORPHAN): Step(_S.FAILED),
     (_S.APPROVED, Event.BEGIN): Step(_S.EXECUTING, tell=False),
+    (_S.APPROVED, Event.SETTLE): Step(_S.DONE),
     (_S.APPROVED, Event.FAIL): Step(_S.FAILED),
     (_S.EXECUTING, Event.FINISH): Step(_S.DONE),
     (_S.EXECUTING, Event.FAIL): Step(_S.FAILED),

@@ -1,9 +1,13 @@
 """What operators and requesters can do with approvals of any kind."""
 
+from collections.abc import Mapping
+
 from hivecommon.callers import CallerKind
 from hivecommon.contracts.approvals import (
+    ApprovalKind,
     ApprovalReply,
     ApprovalsReply,
+    ApprovalState,
     Approve,
     CancelApproval,
     CancelOwnApproval,
@@ -14,18 +18,20 @@ from hivecommon.contracts.approvals import (
 from hivecommon.service import Call
 
 from hive_approvals import errors
-from hive_approvals.kinds.kind import Endpoints
+from hive_approvals.kinds.kind import Endpoints, Kind, Parts
 from hive_approvals.policy import Event, check_reason
 from hive_approvals.rows import Query
-from hive_approvals.store import ApprovalStore, Decision
+from hive_approvals.store import Decision
 from hive_approvals.sweeper import Sweeper
 
 
 class Desk:
     """Answers the verbs that all kinds share."""
 
-    def __init__(self, store: ApprovalStore, sweeper: Sweeper) -> None:
-        self._store = store
+    def __init__(self, parts: Parts, kinds: Mapping[ApprovalKind, Kind], sweeper: Sweeper) -> None:
+        self._parts = parts
+        self._store = parts.store
+        self._kinds = kinds
         self._sweeper = sweeper
 
     def endpoints(self) -> Endpoints:
@@ -58,8 +64,15 @@ class Desk:
 
     async def approve(self, call: Call, request: Approve) -> ApprovalReply:
         """Approve what was shown; the executor goes on from there."""
+        by, digest, base = _operator(call), request.digest, None
+        approval = await self._store.get(request.id)
+        bind = self._kinds[approval.kind].bind
+        if bind is not None and approval.state is ApprovalState.PENDING:
+            base, digest = await bind(self._parts, approval, digest), None
+        elif bind is not None:
+            digest = None
         decision = Decision(
-            Event.APPROVE, by=_operator(call), request_id=call.request_id, digest=request.digest
+            Event.APPROVE, by=by, request_id=call.request_id, digest=digest, base=base
         )
         return ApprovalReply(approval=await self._store.decide(request.id, decision))
 

@@ -11,8 +11,9 @@ from hivecommon.contracts.approvals import Approval, ApprovalId, ApprovalKind, A
 from hivecommon.errors import HiveError
 from sqlalchemy import Connection
 
-from hive_approvals import audit, errors, outbox, policy, rows
+from hive_approvals import audit, errors, marks, outbox, policy, rows
 from hive_approvals.database import Database
+from hive_approvals.ledger import Ledger
 from hive_approvals.tables import approvals
 
 T = TypeVar("T")
@@ -52,6 +53,8 @@ class Decision:
     reason: str = ""
     digest: str | None = None
     """Of what was shown; None when nothing was."""
+    base: str | None = None
+    """What was deployed when they decided."""
     own_only: bool = False
     """Whether they may only decide about what they asked for themselves."""
 
@@ -60,16 +63,12 @@ class ApprovalStore:
     """All approvals there ever were."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
+        self.ledger = Ledger(database)
         self._clock = clock
-        self._watchers: list[asyncio.Event] = []
 
     def watch(self) -> asyncio.Event:
         """Return an event that is set now, and after every change."""
-        event = asyncio.Event()
-        event.set()
-        self._watchers.append(event)
-        return event
+        return self.ledger.watch()
 
     async def ask(self, ask: Ask) -> Approval:
         """Record a pending approval; the same request id, or the same wish again, returns the first.
@@ -77,7 +76,7 @@ class ApprovalStore:
         Raises `already_pending` while another wish of this kind waits for the agent, and
         `too_many_pending`.
         """
-        return await self._change(lambda connection: self._ask(connection, ask))
+        return await self.ledger.change(lambda connection: self._ask(connection, ask))
 
     async def record_decided(self, ask: Ask) -> Approval:
         """Record what an operator does as approved by them; the same request id returns the first."""
@@ -86,26 +85,26 @@ class ApprovalStore:
             first = _asked_before(connection, ask)
             return first or self._add(connection, ask, ApprovalState.APPROVED)
 
-        return await self._change(work)
+        return await self.ledger.change(work)
 
     async def get(self, number: ApprovalId) -> Approval:
         """Return an approval; raise `unknown_approval`."""
-        return await self._database.read(lambda connection: rows.get(connection, number).approval)
+        return await self.ledger.read(lambda connection: rows.get(connection, number).approval)
 
     async def page(self, query: rows.Query) -> rows.Page:
         """Return a part of the list of all approvals."""
-        return await self._database.read(lambda connection: rows.page(connection, query))
+        return await self.ledger.read(lambda connection: rows.page(connection, query))
 
     async def unfinished(self) -> list[Approval]:
         """Return what is approved and not carried out yet, in the order of the numbers."""
         states = approvals.c.state.in_(policy.UNFINISHED)
-        found = await self._database.read(lambda connection: rows.find(connection, states))
+        found = await self.ledger.read(lambda connection: rows.find(connection, states))
         return [record.approval for record in found]
 
     async def pending_of(self, kinds: Collection[ApprovalKind]) -> list[Approval]:
         """Return what is pending of `kinds`, in the order of the numbers."""
         pending = (approvals.c.state == ApprovalState.PENDING, approvals.c.kind.in_(kinds))
-        found = await self._database.read(lambda connection: rows.find(connection, *pending))
+        found = await self.ledger.read(lambda connection: rows.find(connection, *pending))
         return [record.approval for record in found]
 
     async def decide(self, number: ApprovalId, decision: Decision) -> Approval:
@@ -122,15 +121,19 @@ class ApprovalStore:
                 self._audit(connection, decision.by, decision.event, number, error.code)
                 return error
 
-        outcome = await self._change(work)
+        outcome = await self.ledger.change(work)
         if isinstance(outcome, HiveError):
             raise outcome
         return outcome
 
     async def advance(
-        self, approval: Approval, event: policy.Event, *, note: str = "", job: str | None = None
-    ) -> Approval | None:
-        """Let `event` happen to `approval`; None when it is no longer in the state that it was in."""
+        self, approval: Approval, event: policy.Event, *, note: str = "", job: str | None = None,
+        settle: Callable[[Connection, Approval], None] | None = None,
+    ) -> Approval | None:  # fmt: skip
+        """Let `event` happen to `approval`; None when it is no longer in the state that it was in.
+
+        `settle` is done in the same transaction.
+        """
         step = policy.advance(approval.state, event)
         if step is None:
             return None
@@ -140,9 +143,11 @@ class ApprovalStore:
             moved = self._take(connection, approval, step, values)
             if moved is not None:
                 self._audit(connection, SELF, event, approval.id, moved.state, moved.note)
+                if settle is not None:
+                    settle(connection, moved)
             return moved
 
-        return await self._change(work)
+        return await self.ledger.change(work)
 
     async def annotate(self, approval: Approval, note: str) -> None:
         """Say why `approval` does not move; nothing happens when it says so already, or has moved."""
@@ -154,13 +159,7 @@ class ApprovalStore:
             if (record := rows.swap(connection, approval, {"note": note})) is not None:
                 outbox.announce(connection, record, self._clock())
 
-        await self._change(work)
-
-    async def _change(self, work: Callable[[Connection], T]) -> T:
-        result = await self._database.write(work)
-        for watcher in self._watchers:
-            watcher.set()
-        return result
+        await self.ledger.change(work)
 
     def _ask(self, connection: Connection, ask: Ask) -> Approval:
         if first := _asked_before(connection, ask):
@@ -200,6 +199,7 @@ class ApprovalStore:
             }
         record = rows.add(connection, values)
         outbox.announce(connection, record, now)
+        marks.note(connection, record.approval)
         number = record.approval.id
         self._audit(connection, ask.requested_by, f"request {ask.kind}", number, state, ask.reason)
         return record.approval
@@ -221,6 +221,7 @@ class ApprovalStore:
             "decided_at": self._clock(),
             "decision_id": decision.request_id,
             "decision_reason": decision.reason,
+            "base": decision.base,
         }
         moved = self._take(connection, approval, step, values)
         if moved is None:
@@ -237,6 +238,7 @@ class ApprovalStore:
         if record is None:
             return None
         outbox.announce(connection, record, now)
+        marks.note(connection, record.approval)
         if step.tell:
             outbox.tell_requester(connection, record.approval, now)
         return record.approval

@@ -70,6 +70,8 @@ approvals: Final = Table(
     Column("ended_at", UtcTime),
     # Counts the changes: it names the event that tells of one, and guards against lost updates.
     Column("version", Integer, nullable=False),
+    # The commit that was deployed when this was approved.
+    Column("base", String(40)),
     # A requester's id means one command; another's id is none of theirs.
     UniqueConstraint("requested_by", "request_id"),
     Index(None, "state", "id"),
@@ -100,7 +102,84 @@ audit: Final = Table(
     Column("result", String(32), nullable=False),
     Column("detail", Text, nullable=False),
     Index(None, "target", "id"),
+    Index(None, "who", "id"),
+    Index(None, "what", "id"),
+    Index(None, "result", "id"),
+    Index(None, "at"),
     sqlite_autoincrement=True,
+)
+
+marks: Final = Table(
+    "marks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("approval", Integer, nullable=False),
+    Column("agent", String(16), nullable=False),
+    Column("commit", String(40), nullable=False),
+    Column("stage", String(16), nullable=False),
+    UniqueConstraint("approval", "stage"),
+    sqlite_autoincrement=True,
+)
+
+questions: Final = Table(
+    "questions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("asker", String(16), nullable=False),
+    Column("answerer", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("text", Text, nullable=False),
+    # JSON list of strings.
+    Column("options", LargeBinary, nullable=False),
+    Column("asked_at", UtcTime, nullable=False),
+    Column("request_id", String(80), nullable=False),
+    Column("deadline", UtcTime),
+    Column("answer", Text, nullable=False),
+    Column("answered_by", String(64)),
+    Column("answered_at", UtcTime),
+    Column("answer_id", String(80)),
+    Column("version", Integer, nullable=False),
+    UniqueConstraint("asker", "request_id"),
+    Index(None, "state", "id"),
+    sqlite_autoincrement=True,
+)
+
+schedules: Final = Table(
+    "schedules",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("agent", String(16), nullable=False),
+    Column("prompt", Text, nullable=False),
+    Column("cron", String(100)),
+    # As it was asked for, in local time of the zone.
+    Column("once", String(32)),
+    Column("zone", String(64), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("created_by", String(64), nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("request_id", String(80), nullable=False),
+    Column("next_at", UtcTime),
+    Column("last_at", UtcTime),
+    Column("fired", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    UniqueConstraint("created_by", "request_id"),
+    Index(None, "state", "next_at"),
+    sqlite_autoincrement=True,
+)
+
+cursors: Final = Table(
+    "cursors",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("seq", Integer, nullable=False),
+)
+
+conditions: Final = Table(
+    "conditions",
+    metadata,
+    Column("agent", String(16), primary_key=True),
+    Column("needs_login", Integer, nullable=False),
+    Column("needs_update", Integer, nullable=False),
 )
 
 
@@ -108,6 +187,8 @@ TRIGGERS: Final = tuple(
     f"CREATE TRIGGER {name} BEFORE {act} ON {table} BEGIN SELECT RAISE(ABORT, '{reason}'); END"
     for name, act, table, reason in (
         ("approvals_are_kept", "DELETE", "approvals", "approvals are never deleted"),
+        ("questions_are_kept", "DELETE", "questions", "questions are never deleted"),
+        ("schedules_are_kept", "DELETE", "schedules", "schedules are never deleted"),
         ("audit_is_kept", "DELETE", "audit", "the audit is append-only"),
         ("audit_is_unaltered", "UPDATE", "audit", "the audit is append-only"),
     )

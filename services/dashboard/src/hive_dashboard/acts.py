@@ -10,7 +10,9 @@ from uuid import uuid4
 import msgspec
 from hivecommon.bus import Bus
 from hivecommon.contracts.approvals import Approve, CancelApproval, Deny
+from hivecommon.contracts.audit import ListAudit
 from hivecommon.contracts.base import Reply, Request
+from hivecommon.contracts.changes import DiffApproval, ListHistory, Rollback
 from hivecommon.contracts.harness import Interrupt, UiTicket, ticket_fragment
 from hivecommon.contracts.inbox import OPERATOR, InboxMessage, MessageId, ThreadId, check_body
 from hivecommon.contracts.jobs import CancelJob
@@ -25,6 +27,15 @@ from hivecommon.contracts.lifecycle import (
     Spawn,
     Start,
     Stop,
+)
+from hivecommon.contracts.questions import AnswerQuestion
+from hivecommon.contracts.schedules import (
+    CreateSchedule,
+    DeleteSchedule,
+    EditSchedule,
+    FireSchedule,
+    PauseSchedule,
+    ResumeSchedule,
 )
 from hivecommon.errors import HiveError
 from hivecommon.names import AgentName, agent_port, parse_agent_name
@@ -41,6 +52,17 @@ VERBS: Final[dict[str, type[Request[Any]]]] = {
     "deny": Deny,
     "cancel-approval": CancelApproval,
     "cancel-job": CancelJob,
+    "diff": DiffApproval,
+    "rollback": Rollback,
+    "history": ListHistory,
+    "answer": AnswerQuestion,
+    "create-schedule": CreateSchedule,
+    "edit-schedule": EditSchedule,
+    "pause-schedule": PauseSchedule,
+    "resume-schedule": ResumeSchedule,
+    "fire-schedule": FireSchedule,
+    "delete-schedule": DeleteSchedule,
+    "audit": ListAudit,
 }
 """The last part of `POST /api/hive/<verb>`, and the request that its body is."""
 

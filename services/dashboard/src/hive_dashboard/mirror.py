@@ -13,9 +13,12 @@ from hivecommon.bus import Bus
 from hivecommon.contracts.approvals import Approval, ListApprovals
 from hivecommon.contracts.base import wildcard
 from hivecommon.contracts.events import ApprovalChanged, HiveEvent, JobChanged
+from hivecommon.contracts.inbox import OPERATOR
 from hivecommon.contracts.jobs import Job, ListJobs
 from hivecommon.contracts.lifecycle import ListAgents
+from hivecommon.contracts.questions import ListQuestions, Question, QuestionState
 from hivecommon.contracts.roster import RosterRow
+from hivecommon.contracts.schedules import ListSchedules, Schedule
 from hivecommon.contracts.streams import ROSTER_BUCKET
 from hivecommon.errors import HiveError
 from hiveweb.feed import Sink, Source
@@ -55,6 +58,9 @@ class Mirror:
     jobs: Table[Job] = field(default_factory=Table)
     kept: Table[str] = field(default_factory=Table)
     """Destroyed agents whose state is kept, by name."""
+    questions: Table[Question] = field(default_factory=Table)
+    """Those to the operators that wait."""
+    schedules: Table[Schedule] = field(default_factory=Table)
     services: Table[ServiceHealth] = field(default_factory=Table)
     _news: dict[str, asyncio.Event] = field(default_factory=dict)
 
@@ -124,6 +130,12 @@ class Mirror:
     async def _ask_approvals(self) -> None:
         reply = await self.bus.request(ListApprovals(limit=_KEPT_APPROVALS), timeout_s=_ASK_S)
         self.approvals.replace({str(one.id): one for one in reply.approvals})
+        waiting = ListQuestions(state=QuestionState.OPEN)
+        asked = await self.bus.request(waiting, timeout_s=_ASK_S)
+        mine = {str(one.id): one for one in asked.questions if one.answerer == OPERATOR}
+        self.questions.replace(mine)
+        planned = await self.bus.request(ListSchedules(), timeout_s=_ASK_S)
+        self.schedules.replace({str(one.id): one for one in planned.schedules})
 
     def _note(self, service: str, *, ok: bool, error: str = "") -> None:
         known = self.services.rows.get(service)

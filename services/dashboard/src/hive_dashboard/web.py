@@ -36,7 +36,7 @@ def make_bundle() -> StaticBundle:
 
 def make_feed(mirror: Mirror, login: Login, condition: Callable[[], Mapping[str, Any]]) -> Feed:
     """Return the live socket with all its topics."""
-    tables = ("roster", "approvals", "jobs", "kept", "services")
+    tables = ("roster", "approvals", "jobs", "kept", "services", "questions", "schedules")
     return Feed(
         holder=login.holder,
         topics={

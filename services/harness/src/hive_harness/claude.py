@@ -16,6 +16,7 @@ from hivecommon.errors import HiveError
 
 from hive_harness import toolbox
 from hive_harness.orphans import MARK
+from hive_harness.rules import Rules, mcp_options
 from hive_harness.session import Happening, Result
 from hive_harness.toolbox import Tool
 
@@ -66,6 +67,7 @@ class Conversation:
     system_prompt: str
     tools: Sequence[Tool]
     environment: dict[str, str]
+    rules: Rules
 
 
 async def load_sdk() -> None:
@@ -184,9 +186,13 @@ class Claude:
             system_prompt={
                 "type": "preset", "preset": "claude_code", "append": how.system_prompt,
             },
-            mcp_servers={toolbox.SERVER: {**server, "alwaysLoad": True}},  # type: ignore[dict-item] # the SDK's types lack alwaysLoad
-            tools=list(BUILT_IN_TOOLS),
-            allowed_tools=[*BUILT_IN_TOOLS, f"mcp__{toolbox.SERVER}"],
+            mcp_servers={
+                toolbox.SERVER: {**server, "alwaysLoad": True},  # type: ignore[dict-item] # the SDK's types lack alwaysLoad
+                **mcp_options(how.rules.mcp_servers),
+            },
+            tools=how.rules.built_in(BUILT_IN_TOOLS),
+            allowed_tools=[*how.rules.allowed(BUILT_IN_TOOLS), f"mcp__{toolbox.SERVER}"],
+            disallowed_tools=list(how.rules.denied),
             permission_mode="dontAsk",
             stderr=self._hear,
             env={

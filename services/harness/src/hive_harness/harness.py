@@ -35,6 +35,7 @@ from hive_harness.orphans import kill_orphans
 from hive_harness.outbox import Outbox
 from hive_harness.post import Post
 from hive_harness.prompt import system_prompt
+from hive_harness.rules import rules_of
 from hive_harness.service import HarnessService
 from hive_harness.sessions import Sessions, find_cli, new_session_id
 from hive_harness.status import StatusBoard
@@ -43,6 +44,7 @@ from hive_harness.toolbox import Tool
 from hive_harness.tools.about import AboutTools
 from hive_harness.tools.manager import ManagerTools
 from hive_harness.tools.messages import MessageTools
+from hive_harness.tools.questions import QuestionTools
 from hive_harness.web import AgentPage, serving
 from hive_harness.worker import Parts, Worker
 
@@ -215,6 +217,7 @@ class _Harness:
             system_prompt=system_prompt(settings.harness),
             tools=self._tools(),
             environment=settings.environment,
+            rules=rules_of(settings.harness),
         )
 
     def _tools(self) -> list[Tool]:
@@ -229,7 +232,9 @@ class _Harness:
             lambda: self._worker.letter,
             lambda sent: self._memory.log.record(sent, turn=turn()),
         )
-        tools = [*messages.tools, *AboutTools(post, self._board, config).tools]
+        questions = QuestionTools(self._bus, config.agent)
+        about = AboutTools(post, self._board, config)
+        tools = [*messages.tools, *questions.tools, *about.tools]
         if config.manager:
             tools += ManagerTools(self._bus, config.agent).tools
         return tools

@@ -17,7 +17,7 @@ def system_prompt(config: HarnessConfig) -> str:
     """Return what is appended to the CLI's own system prompt."""
     parts = [_page("agent").substitute(agent=config.agent)]
     if config.manager:
-        parts.append(_page("manager").substitute(agent=config.agent))
+        parts.append(_page("manager").substitute(agent=config.agent, configs=config.configs))
     if config.persona.strip():
         parts.append(_page("persona").substitute(persona=config.persona.strip()))
     return "\n\n".join(parts)

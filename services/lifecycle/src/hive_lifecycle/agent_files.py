@@ -17,6 +17,8 @@ from hivecommon.names import AgentName, agent_port
 from hive_lifecycle.agents import Agent
 
 _REMOVAL_S: Final = 300.0
+MANAGED_CONFIGS: Final = "/agents"
+"""Where a sandboxed manager finds the proposed repos: `/agents/<name>/config`."""
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound
 
@@ -52,6 +54,7 @@ def write_harness_config(
 ) -> bool:
     """Write `harness.json`; return whether that changed anything."""
     host = hive.dashboard_host
+    configs = MANAGED_CONFIGS if sandboxed else str(hive.home.agents)
     config = HarnessConfig(
         agent=agent.name,
         manager=agent.manager,
@@ -64,6 +67,11 @@ def write_harness_config(
         persona=agent.settings.persona,
         model=agent.settings.model or "",
         recipients=agent.settings.recipients,
+        tools_allowed=agent.config.tools.allow,
+        tools_denied=agent.config.tools.deny,
+        mcp_servers=agent.config.mcp_servers,
+        spend_cap_usd=agent.config.spend.usd_per_day,
+        configs=configs if agent.manager else "",
         operator_hosts=[] if host in _LOOPBACK | _ANY else [host],
     )
     file = hive.run.agent(agent.name) / "harness.json"

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from hivecommon.contracts.agent_toml import AgentToml
 from hivecommon.contracts.inbox import OPERATOR
 from hivecommon.contracts.lifecycle import AgentSettings
 from hivecommon.errors import HiveError
@@ -29,6 +30,10 @@ class Agent:
 
     name: AgentName
     settings: AgentSettings = field(default_factory=AgentSettings)
+    config: AgentToml = field(default_factory=AgentToml)
+    """What the deployed `agent.toml` says; where `settings` say it too, they are what counts."""
+    revision: str = ""
+    """The deployed commit of its config repo."""
     wanted: Wanted = Wanted.RUNNING
     paused: bool = False
     origin: str = ""

@@ -25,6 +25,8 @@ from hive_lifecycle import output
 from hive_lifecycle.admission import Admission
 from hive_lifecycle.agents import Agent
 from hive_lifecycle.config import LifecycleConfig, read_config
+from hive_lifecycle.config_repos import ConfigRepos
+from hive_lifecycle.config_verbs import ConfigVerbs
 from hive_lifecycle.inboxes import Inboxes
 from hive_lifecycle.jobs import JobQueue
 from hive_lifecycle.operations import Operations
@@ -102,6 +104,7 @@ async def _working(
         registry=Registry(hive, bus, system, store.living),
         roster=Roster(bus, runtime.name, now),
         inboxes=Inboxes(bus, now),
+        repos=ConfigRepos(hive.home, config.git, run),
         tell=lambda change: _publish(bus, change),
         run=run,
         clock=now,
@@ -110,13 +113,15 @@ async def _working(
     try:
         async with asyncio.TaskGroup() as group:
             jobs = JobQueue(
-                store, operations.carry_out, lambda job: _publish_job(bus, job), now, group
-            )
+                store, operations.carry_out, lambda job: _publish_job(bus, job), now, group,
+                give_up=operations.give_up,
+            )  # fmt: skip
             watch = Watch(operations, jobs, group, asyncio.sleep)
             await _begin(context, operations, jobs, watch, group)
             verbs = OperatorVerbs(operations, jobs, admission, bus)
             peers = PeerVerbs(operations, jobs, admission, bus, group)
-            yield {**verbs.endpoints(), **peers.endpoints()}
+            configs = ConfigVerbs(operations, jobs, admission, bus)
+            yield {**verbs.endpoints(), **peers.endpoints(), **configs.endpoints()}
             _leave()
     except* _Leave:
         pass  # jobs in their middle stay as they are written down, and are resumed

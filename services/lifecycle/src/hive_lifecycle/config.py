@@ -4,11 +4,14 @@ import shlex
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hivecommon.environment import HiveEnvironment
 from hivecommon.errors import HiveError
+
+from hive_lifecycle.config_repos import GitTools
+from hive_lifecycle.git import git_command
 
 # `-P` keeps files that an agent leaves in its working directory from being imported.
 _HARNESS = (sys.executable, "-P", "-m", "hive_harness")
@@ -23,6 +26,8 @@ class LifecycleConfig:
     harness: tuple[str, ...] = _HARNESS
     bwrap: str | None = None
     """bubblewrap's path; None: agents run without a sandbox."""
+    git: GitTools = field(default_factory=lambda: GitTools("git"))
+    """What the config repos are kept with."""
     sandbox_required: bool = False
     """Refuse to start an agent rather than start it unsandboxed."""
     stop_grace_s: float = 10.0
@@ -54,5 +59,10 @@ def read_config(environ: Mapping[str, str], hive: HiveEnvironment) -> LifecycleC
         hive=hive,
         harness=tuple(command) or _HARNESS,
         bwrap=None if sandbox == "off" else shutil.which("bwrap", path=environ.get("PATH")),
+        git=GitTools(
+            git_command(environ),
+            prlimit=shutil.which("prlimit", path=environ.get("PATH")),
+            nix_instantiate=shutil.which("nix-instantiate", path=environ.get("PATH")),
+        ),
         sandbox_required=sandbox == "require",
     )

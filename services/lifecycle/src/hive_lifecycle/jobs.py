@@ -31,8 +31,9 @@ class JobQueue:
 
     def __init__(
         self, store: Store, work: Work, announce: Announce, clock: Callable[[], datetime],
-        group: asyncio.TaskGroup,
+        group: asyncio.TaskGroup, *, give_up: Callable[[Order], Awaitable[None]] | None = None,
     ) -> None:  # fmt: skip
+        self._give_up = give_up
         self._closing = False
         self._store = store
         self._work = work
@@ -85,6 +86,15 @@ class JobQueue:
                 message=f"lifecycle ended in the middle of it {stored.attempts} times",
                 hint=f"see `hive logs lifecycle`, then try again: `hive rebuild {stored.job.agent}`",
             )
+            self._group.create_task(self._abandon(stored, reason))
+
+    async def _abandon(self, stored: StoredJob, reason: ErrorDetail) -> None:
+        async with self._locks[stored.job.agent]:
+            if self._give_up is not None:
+                try:
+                    await self._give_up(stored.order)
+                except HiveError as error:
+                    _log.warning("job_not_undone", job=stored.job.id, reason=error.message)
             await self._end(stored.job, JobState.FAILED, reason)
 
     @asynccontextmanager

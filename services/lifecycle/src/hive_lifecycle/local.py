@@ -5,6 +5,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable, Container
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -12,9 +13,10 @@ import structlog
 from hivecommon.command import Independent, Run, start_independent
 from hivecommon.contracts.roster import ContainerState
 from hivecommon.errors import HiveError
-from hivecommon.names import AgentName
+from hivecommon.names import MANAGER, AgentName
 
 from hive_lifecycle import output, process
+from hive_lifecycle.agent_files import MANAGED_CONFIGS
 from hive_lifecycle.config import LifecycleConfig
 from hive_lifecycle.isolation import Isolation, find_isolation
 from hive_lifecycle.launch import INSIDE, MARK, agent_environment, outside, write_accounts
@@ -78,7 +80,13 @@ class LocalRuntime:
             pid=harness.pid if harness else None,
             started_at=record.started_at,
             note=record.note or isolation.reason,
-        )
+            # A sandbox is given its directories when it is made.
+            needs_update=harness is not None and record.sandboxed
+            and set(self._seen_by(name)) - set(record.configs) != set(),
+        )  # fmt: skip
+
+    def _seen_by(self, name: AgentName) -> list[str]:
+        return [place.parent.name for _source, place in self._configs(name)]
 
     async def strangers(self, known: Container[AgentName]) -> list[AgentName]:  # noqa: ARG002 - the protocol's
         """Name none: what runs without a record is nobody's."""
@@ -166,11 +174,12 @@ class LocalRuntime:
         finally:
             os.close(descriptor)
         self._children[name] = child
+        seen = self._seen_by(name)
         harness, first = await self._find_harness(name, child, isolation)
         now = self._clock()
         return msgspec.structs.replace(
             record, phase=Phase.RUNNING, since=now, started_at=now,
-            launcher=process.identify(child.pid), harness=harness, first=first,
+            launcher=process.identify(child.pid), harness=harness, first=first, configs=seen,
         )  # fmt: skip
 
     def _argv(self, name: AgentName, isolation: Isolation, status_fd: int) -> list[str]:
@@ -181,10 +190,21 @@ class LocalRuntime:
         return bwrap_argv(
             self._config.bwrap,
             isolation.host,
-            AgentView(own.state, own.claude, own.run, passwd, group),
+            AgentView(own.state, own.claude, own.run, passwd, group, self._configs(name)),
             status_fd=status_fd,
             command=self._config.harness,
         )
+
+    def _configs(self, name: AgentName) -> tuple[tuple[Path, Path], ...]:
+        """Return which directories of others an agent may write, and where it sees them."""
+        if name != MANAGER:
+            return ()
+        found = sorted(self._hive.home.agents.glob("*/config"))
+        inside = Path(MANAGED_CONFIGS)
+        return tuple(
+            (path, inside / path.parent.name / "config") for path in found
+            if path.is_dir() and not path.is_symlink()
+        )  # fmt: skip
 
     async def _find_harness(
         self, name: AgentName, child: Independent, isolation: Isolation

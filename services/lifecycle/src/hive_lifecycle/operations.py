@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+import structlog
 from hivecommon.command import Run
 from hivecommon.contracts.events import AgentChanged
 from hivecommon.contracts.jobs import Job
@@ -17,6 +18,8 @@ from hivecommon.names import AgentName
 from hive_lifecycle import agent_files
 from hive_lifecycle.agents import Agent, Wanted
 from hive_lifecycle.config import LifecycleConfig
+from hive_lifecycle.config_repos import ConfigRepos
+from hive_lifecycle.deploying import Deploying
 from hive_lifecycle.errors import agent_exists, unknown_agent
 from hive_lifecycle.inboxes import Inboxes
 from hive_lifecycle.orders import Order, Verb
@@ -33,7 +36,10 @@ _HAPPENED: Final = {
     Verb.REBUILD: "rebuilt",
     Verb.RENAME: "renamed",
     Verb.DESTROY: "destroyed",
+    Verb.APPLY: "deployed",
 }
+
+_log = structlog.get_logger()
 
 Tell = Callable[[AgentChanged], Awaitable[None]]
 """Publishes an event; never raises."""
@@ -49,6 +55,7 @@ class Operations:
     registry: Registry
     roster: Roster
     inboxes: Inboxes
+    repos: ConfigRepos
     tell: Tell
     run: Run
     clock: Callable[[], datetime]
@@ -76,7 +83,20 @@ class Operations:
             case Verb.DESTROY:
                 await self._destroy(name, report, purge=order.purge)
                 detail = "purged" if order.purge else "login and notes kept"
+            case Verb.APPLY:
+                await self.deploying.apply(order, report)
+                detail = f"{order.commit[:10]}, approval {order.approval}"
         await self.tell(AgentChanged(agent=name, what=what, by=job.requested_by, detail=detail))
+
+    async def give_up(self, order: Order) -> None:
+        """Leave things in order after a job that is not tried again."""
+        if order.verb is Verb.APPLY:
+            await self.deploying.give_up(order)
+
+    @property
+    def deploying(self) -> Deploying:
+        """What deploys commits."""
+        return Deploying(self.store, self.repos, self.runtime, self._refresh)
 
     def _living(self, name: AgentName) -> Agent:
         agent = self.store.find(name)
@@ -114,6 +134,13 @@ class Operations:
         """Make directories, bus identity and inbox of an agent, or find them in place."""
         made = agent_files.make_directories(self.config.hive, name)
         await report("directories made" if made else "directories in place", changed=made)
+        try:
+            made = await self.deploying.adopt(name)
+            await report("config repos made" if made else "config repos in place", changed=made)
+        except HiveError as error:
+            # It can run without; only changes to it cannot be asked for.
+            _log.warning("no_config_repos", agent=name, code=error.code, reason=error.message)
+            await report(f"no config repos: {error.message}", changed=False)
         await self.registry.register(self._living(name), report)
 
     async def launch(self, name: AgentName, report: Report) -> None:
@@ -153,6 +180,16 @@ class Operations:
         try:
             await self.runtime.stop(name, report)
         finally:
+            await self.observe(name)
+
+    async def _refresh(self, name: AgentName, report: Report) -> None:
+        """Give an agent what the database says it is to have; see `deploying.Restart`."""
+        await self.registry.register(self._living(name), report)
+        if self._living(name).wanted is Wanted.RUNNING:
+            await self.runtime.stop(name, report)
+            await self.launch(name, report)
+        else:
+            await report("it is stopped and gets it at its next start", changed=False)
             await self.observe(name)
 
     async def _rebuild(self, name: AgentName, report: Report) -> None:
@@ -213,7 +250,8 @@ class Operations:
         return new
 
     def _spec(self, name: AgentName) -> AgentSpec:
-        return AgentSpec(name, self._living(name).settings)
+        agent = self._living(name)
+        return AgentSpec(name, agent.settings, agent.revision)
 
     def _kept(self, name: AgentName) -> Path:
         return self.config.hive.home.agent(name)

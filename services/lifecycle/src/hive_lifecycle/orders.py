@@ -23,6 +23,7 @@ class Verb(StrEnum):
     REBUILD = "rebuild"
     RENAME = "rename"
     DESTROY = "destroy"
+    APPLY = "apply"
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +34,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     settings: AgentSettings | None = None
     to: str = ""
     purge: bool = False
+    commit: str = ""
+    approval: int = 0
+    base: str | None = None
+    """What was deployed when the commit was approved; None: whatever it was."""
 
     @property
     def name(self) -> AgentName:

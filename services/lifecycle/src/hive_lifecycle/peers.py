@@ -17,6 +17,7 @@ from hivecommon.contracts.lifecycle import (
     ExecuteDestroy,
     ExecuteSpawn,
     FindStateDirs,
+    MayWrite,
     RosterReply,
     StateDirs,
 )
@@ -59,6 +60,7 @@ class PeerVerbs:
             ApprovalJob: self.approval_job,
             FindStateDirs: self.find_state_dirs,
             CheckName: self.check_name,
+            MayWrite: self.may_write,
         }
 
     async def hello(self, call: Call, _request: Hello) -> Done:
@@ -133,4 +135,16 @@ class PeerVerbs:
     async def check_name(self, _call: Call, request: CheckName) -> Done:
         """Refuse as the spawn would be."""
         self._admission.spawn(request.name, Settings())
+        return Done(changed=False)
+
+    async def may_write(self, _call: Call, request: MayWrite) -> Done:
+        """Refuse as the bus would refuse the message itself."""
+        agent, to = self._admission.living(request.name), parse_agent_name(request.to)
+        self._admission.living(to)
+        allowed = agent.settings.recipients
+        if allowed is not None and to not in allowed:
+            raise HiveError(
+                f"{agent.name} may not write to {to}", code="forbidden",
+                hint=f"it may write to: {', '.join(['operator', *allowed])}",
+            )  # fmt: skip
         return Done(changed=False)

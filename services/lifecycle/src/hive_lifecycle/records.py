@@ -39,6 +39,8 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """The first process of the sandbox's pid namespace: with it, all others go."""
     started_at: datetime | None = None
     note: str = ""
+    configs: list[str] = []
+    """Whose config repos its sandbox shows."""
 
 
 class Records:

@@ -44,6 +44,8 @@ class AgentView:
     run: Path
     passwd: Path
     group: Path
+    configs: tuple[tuple[Path, Path], ...] = ()
+    """(source, place) of the config repos that the manager may write."""
 
 
 def bwrap_argv(
@@ -67,7 +69,7 @@ def bwrap_argv(
     argv += ["--ro-bind", str(agent.group), "/etc/group"]
     for path in host.hidden:
         argv += ["--tmpfs", str(path)]
-    for source, place in ((agent.state, STATE), (agent.claude, CLAUDE)):
+    for source, place in ((agent.state, STATE), (agent.claude, CLAUDE), *agent.configs):
         argv += ["--bind", str(source), str(place)]
     # lifecycle reads what lies there: an agent that could write would answer it with a FIFO.
     argv += ["--ro-bind", str(agent.run), str(RUN)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from hivecommon.contracts.agent_toml import AgentToml
 from hivecommon.contracts.jobs import Job
 from hivecommon.contracts.lifecycle import AgentSettings
 from hivecommon.errors import HiveError
@@ -48,6 +49,10 @@ _MIGRATIONS: Final = (
         key TEXT PRIMARY KEY,
         job TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE
     ) STRICT;
+    """,
+    """
+    ALTER TABLE agents ADD COLUMN config BLOB NOT NULL DEFAULT '{}';
+    ALTER TABLE agents ADD COLUMN revision TEXT NOT NULL DEFAULT '';
     """,
 )
 
@@ -127,11 +132,12 @@ class Store:
         with self._transaction():
             self._db.execute(
                 "INSERT OR REPLACE INTO agents (name, settings, wanted, paused, origin, created_at,"
-                " crashed_at, restarts) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                " crashed_at, restarts, config, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     agent.name, msgspec.json.encode(agent.settings), agent.wanted, agent.paused,
                     agent.origin, _text(agent.created_at),
                     _text(agent.crashed_at) if agent.crashed_at else None, agent.restarts,
+                    msgspec.json.encode(agent.config), agent.revision,
                 ),
             )  # fmt: skip
 
@@ -144,6 +150,13 @@ class Store:
         agent = self.find(name)
         self._update(name, paused=paused)
         return agent is not None and agent.paused != paused
+
+    def configure(self, name: AgentName, config: AgentToml, revision: str) -> None:
+        """Write down what is deployed: the agent has it from its next start on."""
+        self._update(
+            name, settings=msgspec.json.encode(config.settings),
+            config=msgspec.json.encode(config), revision=revision,
+        )  # fmt: skip
 
     def note_crash(self, name: AgentName, at: datetime) -> bool:
         """Write a crash down; return False when this one was known."""
@@ -288,6 +301,8 @@ def _agent(row: sqlite3.Row) -> Agent:
         created_at=datetime.fromisoformat(row["created_at"]),
         crashed_at=datetime.fromisoformat(row["crashed_at"]) if row["crashed_at"] else None,
         restarts=row["restarts"],
+        config=msgspec.json.decode(row["config"], type=AgentToml),
+        revision=row["revision"],
     )
 
 

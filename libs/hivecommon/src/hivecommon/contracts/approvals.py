@@ -8,6 +8,8 @@ import msgspec
 
 from hivecommon.contracts.base import AgentRequest, Reply, Request, ShortText
 from hivecommon.contracts.lifecycle import AgentSettings
+from hivecommon.contracts.schedules import Prompt as PromptText
+from hivecommon.contracts.schedules import SchedulePlan, Timing
 
 ApprovalId = Annotated[int, msgspec.Meta(ge=1, le=2**53)]
 
@@ -29,6 +31,9 @@ class ApprovalKind(StrEnum):
 
     SPAWN = "spawn"
     DESTROY = "destroy"
+    APPLY = "apply"
+    ROLLBACK = "rollback"
+    SCHEDULE = "schedule"
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,8 +49,20 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     """Why it was asked for: text of the requester, so hostile when an agent wrote it."""
     settings: AgentSettings | None = None
+    commit: str | None = None
+    """Of the agent's config repo, pinned when it was asked for (`apply`, `rollback`)."""
+    commit_subject: str = ""
+    """First line of its message: hostile text."""
+    rollback_to: int | None = None
+    """The approval that first deployed it."""
+    schedule: SchedulePlan | None = None
+    base: str | None = None
+    """What was deployed when this was approved."""
     digest: str = ""
-    """SHA-256 of what was asked for; an approval is bound to the digest that was shown."""
+    """SHA-256 of what was asked for; an approval is bound to the digest that was shown.
+
+    An `apply` is bound to the digest of the difference instead (`hive.approvals.diff`).
+    """
     decided_by: str | None = None
     decided_at: datetime | None = None
     decision_reason: str = ""
@@ -131,6 +148,16 @@ class RequestDestroy(AgentRequest[ApprovalReply], frozen=True, kw_only=True):
 
     subject: ClassVar[str] = "req.{caller}.request_destroy"
     bare: ClassVar[str | None] = None
+    reason: ShortText = ""
+
+
+class RequestSchedule(AgentRequest[ApprovalReply], frozen=True, kw_only=True):
+    """The manager asks that an agent is sent a prompt at set times; it waits for an operator."""
+
+    subject: ClassVar[str] = "req.{caller}.request_schedule"
+    bare: ClassVar[str | None] = None
+    prompt: PromptText
+    timing: Timing
     reason: ShortText = ""
 
 

@@ -8,7 +8,9 @@ import msgspec
 from hivecommon.contracts.approvals import Approval
 from hivecommon.contracts.base import fill, wildcard
 from hivecommon.contracts.jobs import Job
+from hivecommon.contracts.questions import Question
 from hivecommon.contracts.roster import HarnessStatus
+from hivecommon.contracts.schedules import Schedule
 
 
 class HarnessStarted(msgspec.Struct, frozen=True, tag_field="kind", tag="started"):
@@ -181,7 +183,21 @@ class ServiceChanged(msgspec.Struct, frozen=True, tag_field="kind", tag="service
     version: str = ""
 
 
-HiveEventBody = JobChanged | ApprovalChanged | AgentChanged | ServiceChanged
+class QuestionChanged(msgspec.Struct, frozen=True, tag_field="kind", tag="question"):
+    """A question was asked, answered, or nobody answered in time."""
+
+    question: Question
+
+
+class ScheduleChanged(msgspec.Struct, frozen=True, tag_field="kind", tag="schedule"):
+    """A schedule was made, changed or fired."""
+
+    schedule: Schedule
+
+
+HiveEventBody = (
+    JobChanged | ApprovalChanged | AgentChanged | ServiceChanged | QuestionChanged | ScheduleChanged
+)
 
 
 class HiveEvent(msgspec.Struct, frozen=True, kw_only=True):

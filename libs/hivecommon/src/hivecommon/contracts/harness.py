@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from hivecommon.contracts.agent_toml import McpServer
 from hivecommon.contracts.base import Reply, Request
 from hivecommon.contracts.events import AgentEvent
 from hivecommon.contracts.lifecycle import Done
@@ -113,6 +114,13 @@ class HarnessConfig(msgspec.Struct, frozen=True, kw_only=True):
     persona: str = ""
     model: str = ""
     recipients: list[str] | None = None
+    tools_allowed: list[str] | None = None
+    """Of the model's own tools; None means all."""
+    tools_denied: list[str] = msgspec.field(default_factory=list)
+    mcp_servers: dict[str, McpServer] = msgspec.field(default_factory=dict)
+    """Besides the hive's own."""
+    configs: str = ""
+    """Where the manager finds the others' proposed config repos, as `<configs>/<name>/config`."""
     spend_cap_usd: float | None = None
     """What the turns of one day (UTC) may cost; None means as much as they do."""
     operator_hosts: list[str] = msgspec.field(default_factory=list)

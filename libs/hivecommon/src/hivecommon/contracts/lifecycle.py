@@ -166,6 +166,14 @@ class CheckName(AgentRequest[Done], frozen=True, kw_only=True):
     subject: ClassVar[str] = "svc.approvals.check_spawn"
 
 
+class MayWrite(AgentRequest[Done], frozen=True, kw_only=True):
+    """approvals → lifecycle: refused unless `agent` may write to `to`, which is there."""
+
+    subject: ClassVar[str] = "svc.approvals.may_write"
+    bare: ClassVar[str | None] = None
+    to: str
+
+
 class AgentRoster(Request[RosterReply], frozen=True, kw_only=True):
     """An agent asks who there is."""
 

@@ -4,6 +4,7 @@ import click
 from hivecommon.bus import Bus
 from hivecommon.contracts.approvals import (
     Approval,
+    ApprovalKind,
     ApprovalReply,
     ApprovalState,
     Approve,
@@ -11,7 +12,9 @@ from hivecommon.contracts.approvals import (
     GetApproval,
     ListApprovals,
 )
+from hivecommon.contracts.changes import DiffApproval
 
+from hivectl.changes import DIFF_S, show_changes
 from hivectl.cli import hive_command
 from hivectl.deciding import follow_approval
 from hivectl.shell import Shell
@@ -72,6 +75,12 @@ async def approve(shell: Shell, number: int, *, digest: str | None, no_wait: boo
 async def _shown_digest(shell: Shell, bus: Bus, number: int) -> str | None:
     """Show the approval and return what binds the decision to exactly what was shown."""
     shown = (await bus.request(GetApproval(id=number))).approval
+    if shown.kind is ApprovalKind.APPLY and shown.state is ApprovalState.PENDING:
+        changes = await bus.request(DiffApproval(id=number), timeout_s=DIFF_S)
+        if not shell.terminal.as_json:
+            show(shell, shown)
+            show_changes(shell, changes)
+        return changes.digest
     if not shell.terminal.as_json:
         show(shell, shown)
     return shown.digest or None
@@ -87,6 +96,13 @@ def show(shell: Shell, approval: Approval) -> None:
     if approval.reason:
         terminal.line("reason:")
         terminal.block(approval.reason)
+    if approval.commit:
+        terminal.line(f"commit: {approval.commit} {approval.commit_subject}")
+    if approval.schedule is not None:
+        timing = approval.schedule.timing
+        terminal.line(f"when: {timing.cron or timing.once} ({timing.zone})")
+        terminal.line("prompt:")
+        terminal.block(approval.schedule.prompt)
     settings = approval.settings
     if settings is None:
         return

@@ -5,8 +5,13 @@ from typing import Final
 
 from hivecommon.contracts.approvals import ApprovalKind
 
+from hive_approvals.kinds.apply import APPLY
 from hive_approvals.kinds.destroy import DESTROY
 from hive_approvals.kinds.kind import Kind
+from hive_approvals.kinds.rollback import ROLLBACK
+from hive_approvals.kinds.schedule import SCHEDULE
 from hive_approvals.kinds.spawn import SPAWN
 
-KINDS: Final[Mapping[ApprovalKind, Kind]] = {kind.name: kind for kind in (SPAWN, DESTROY)}
+KINDS: Final[Mapping[ApprovalKind, Kind]] = {
+    kind.name: kind for kind in (SPAWN, DESTROY, APPLY, ROLLBACK, SCHEDULE)
+}

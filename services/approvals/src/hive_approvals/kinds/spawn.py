@@ -14,12 +14,19 @@ from hivecommon.contracts.approvals import (
 )
 from hivecommon.contracts.inbox import OPERATOR
 from hivecommon.contracts.lifecycle import AgentSettings, ExecuteSpawn
-from hivecommon.contracts.operators import OperatorName
 from hivecommon.errors import HiveError
 from hivecommon.names import AGENT_PORTS, parse_agent_name
 from hivecommon.service import Call
 
-from hive_approvals.kinds.kind import Endpoints, Kind, Parts, ask_of, require_manager, take
+from hive_approvals.kinds.kind import (
+    Endpoints,
+    Kind,
+    Parts,
+    ask_of,
+    check_operator,
+    require_manager,
+    take,
+)
 
 MAX_RECIPIENTS: Final = AGENT_PORTS
 """A hive has no more agents than ports."""
@@ -43,7 +50,7 @@ class _Spawns:
         return await self._ask(call, request)
 
     async def record(self, call: Call, request: RecordSpawn) -> ApprovalReply:
-        operator = Caller(CallerKind.OPERATOR, _check_operator(request.operator))
+        operator = Caller(CallerKind.OPERATOR, check_operator(request.operator))
         ask = ask_of(
             Call(operator, call.request_id),
             ApprovalKind.SPAWN,
@@ -87,13 +94,6 @@ def check_settings(settings: AgentSettings) -> AgentSettings:
             hint="remove it",
         )
     return settings
-
-
-def _check_operator(name: str) -> str:
-    try:
-        return msgspec.convert(name, OperatorName)
-    except msgspec.ValidationError as error:
-        raise HiveError(f"{name!r} is no operator's name", code="bad_request") from error
 
 
 def _command(approval: Approval) -> ExecuteSpawn:

@@ -4,12 +4,13 @@ import { absolute, plain, relative } from "../hiveweb/format.js";
 import { Icon } from "../hiveweb/icon.js";
 import { LongText } from "../hiveweb/transcript.js";
 import { act } from "./acts.js";
+import { Changes } from "./changes.js";
 import { Refusal } from "./agents.js";
 import { approvals, pending, reachable } from "./store.js";
 
 const TONES = { pending: "accent", approved: "accent", executing: "accent", done: "good", denied: "bad", failed: "bad", cancelled: "" };
 const ICONS = { pending: "circle-dot", approved: "loader", executing: "loader", done: "circle-check", denied: "ban", failed: "circle-x", cancelled: "circle-x" };
-const TITLES = { spawn: "Spawn", destroy: "Destroy" };
+const TITLES = { spawn: "Spawn", destroy: "Destroy", apply: "Change", rollback: "Roll back", schedule: "Schedule a prompt for" };
 
 const title = (one) => `${TITLES[one.kind] ?? plain(one.kind)} ${one.agent}`;
 const who = (text) => { const [kind, name] = String(text ?? "").split(":"); return name ? `${name} (${kind})` : kind; };
@@ -36,6 +37,10 @@ export function ApprovalCard({ approval }) {
   const [error, setError] = useState(null);
   const [denying, setDenying] = useState(false);
   const [reason, setReason] = useState("");
+  const [shown, setShown] = useState(null);
+  const [version, setVersion] = useState(0);
+  const change = approval.kind === "apply";
+  const digest = change ? shown : approval.digest;
   const off = Boolean(doing) || !reachable("approvals");
   async function decide(verb, body) {
     setDoing(verb);
@@ -44,6 +49,7 @@ export function ApprovalCard({ approval }) {
       await act(verb, { id: approval.id, ...body });
     } catch (refused) {
       setError(refused);
+      if (change && refused.code === "changed") setVersion(version + 1);
     }
     setDoing("");
   }
@@ -54,7 +60,9 @@ export function ApprovalCard({ approval }) {
       <${Risks} approval=${approval} /></div>
     ${approval.reason ? html`<blockquote><${LongText} text=${approval.reason} /></blockquote>` : html`<p class="dim">No reason was given.</p>`}
     <${Settings} settings=${approval.settings} />
-    <div class="dim digest">digest <code title=${approval.digest}>${approval.digest.slice(0, 16)}</code>: the approval holds for exactly this</div>
+    ${change && html`<${Changes} approval=${approval} version=${version} onShown=${setShown} />`}
+    ${approval.schedule && html`<p><code>${plain(approval.schedule.timing.cron ?? approval.schedule.timing.once)}</code> ${plain(approval.schedule.timing.zone)}</p><blockquote><${LongText} text=${approval.schedule.prompt} /></blockquote>`}
+    ${digest && html`<div class="dim digest">digest <code title=${digest}>${digest.slice(0, 16)}</code>: the approval holds for exactly this</div>`}
     <${Refusal} error=${error} />
     ${error?.code === "changed" && html`<p class="warn">It was changed while you read: look again before you decide.</p>`}
     ${denying
@@ -64,7 +72,7 @@ export function ApprovalCard({ approval }) {
         <div class="buttons"><button type="button" onClick=${() => setDenying(false)}>Back</button>
           <button class="danger primary" disabled=${off}><${Icon} name="ban" /> ${doing === "deny" ? "Denying…" : "Deny"}</button></div></form>`
     : html`<div class="buttons"><button class="danger" disabled=${off} onClick=${() => setDenying(true)}><${Icon} name="ban" /> Deny…</button>
-        <button class="primary" disabled=${off} onClick=${() => decide("approve", { digest: approval.digest })}><${Icon} name="check" /> ${doing === "approve" ? "Approving…" : "Approve"}</button></div>`}
+        <button class="primary" disabled=${off || !digest} onClick=${() => decide("approve", { digest })}><${Icon} name="check" /> ${doing === "approve" ? "Approving…" : "Approve"}</button></div>`}
   </article>`;
 }
 

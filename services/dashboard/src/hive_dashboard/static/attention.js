@@ -4,8 +4,9 @@ import { absolute, plain, relative } from "../hiveweb/format.js";
 import { Icon } from "../hiveweb/icon.js";
 import { LongText } from "../hiveweb/transcript.js";
 import { ApprovalCard } from "./approvals.js";
+import { QuestionCard } from "./questions.js";
 import { AgentRow, SpawnButton } from "./agents.js";
-import { agents, attention, markSeen, messages, pending, troubleOf, troubled, unseen } from "./store.js";
+import { agents, attention, markSeen, messages, pending, questions, troubleOf, troubled, unseen } from "./store.js";
 
 function Trouble({ row }) {
   const { kind, text } = troubleOf(row);
@@ -36,6 +37,8 @@ export function AttentionPage() {
       : `${agents.value.length} agent${agents.value.length === 1 ? "" : "s"}, ${working.length} at work.`}</p>`}
     ${pending.value.length > 0 && html`<section aria-label="approvals"><h2>Approvals</h2>
       ${pending.value.map((one) => html`<${ApprovalCard} key=${one.id} approval=${one} />`)}</section>`}
+    ${questions.value?.size > 0 && html`<section aria-label="questions"><h2>Questions</h2>
+      ${[...questions.value.values()].sort((a, b) => a.id - b.id).map((one) => html`<${QuestionCard} key=${one.id} question=${one} />`)}</section>`}
     ${troubled.value.length > 0 && html`<section aria-label="agents in trouble"><h2>Agents in trouble</h2>
       ${troubled.value.map((row) => html`<${Trouble} key=${row.name} row=${row} />`)}</section>`}
     ${letters.length > 0 && html`<section aria-label="messages"><div class="head"><h2>Messages to you</h2>

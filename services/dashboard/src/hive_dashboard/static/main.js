@@ -7,8 +7,10 @@ import { AgentPage } from "./agent.js";
 import { AgentsPage } from "./agents.js";
 import { ApprovalsPage } from "./approvals.js";
 import { AttentionPage } from "./attention.js";
+import { AuditPage } from "./audit.js";
 import { Help, bindKeys } from "./keys.js";
 import { LogsPage } from "./logs.js";
+import { SchedulesPage } from "./schedules.js";
 import { Notices, RunningJobs } from "./notices.js";
 import { attention, feed, pending, services } from "./store.js";
 
@@ -28,7 +30,7 @@ addEventListener("hashchange", async () => {
 });
 
 const PAGES = [
-  ["", "Attention", "inbox"], ["agents", "Agents", "users"], ["approvals", "Approvals", "circle-check"], ["logs", "Logs", "scroll-text"],
+  ["", "Attention", "inbox"], ["agents", "Agents", "users"], ["approvals", "Approvals", "circle-check"], ["schedules", "Schedules", "clock"], ["audit", "Audit", "archive"], ["logs", "Logs", "scroll-text"],
 ];
 
 function Nav({ page }) {
@@ -60,6 +62,8 @@ function Page() {
   if (page === "agents" && name) return html`<${AgentPage} key=${name} name=${name} />`;
   if (page === "agents") return html`<${AgentsPage} />`;
   if (page === "approvals") return html`<${ApprovalsPage} />`;
+  if (page === "schedules") return html`<${SchedulesPage} />`;
+  if (page === "audit") return html`<${AuditPage} />`;
   if (page === "logs") return html`<${LogsPage} query=${query} />`;
   if (page === "") return html`<${AttentionPage} />`;
   return html`<section class="empty"><h1>There is no such page</h1><p><a href="#/">To what needs attention</a></p></section>`;

@@ -25,6 +25,8 @@ export const approvals = table("approvals");
 export const jobs = table("jobs");
 export const kept = table("kept");
 export const services = table("services");
+export const questions = table("questions");
+export const schedules = table("schedules");
 
 /** Agents by name, the manager first. */
 export const agents = computed(() => roster.value && [...roster.value.values()].sort(
@@ -64,7 +66,7 @@ export function troubleOf(row) {
 }
 export const troubled = computed(() => (agents.value ?? []).filter(troubleOf));
 /** How many things wait for a human. */
-export const attention = computed(() => pending.value.length + troubled.value.length + unseen.value.length);
+export const attention = computed(() => pending.value.length + (questions.value?.size ?? 0) + troubled.value.length + unseen.value.length);
 
 /** Whether `service` ("lifecycle", "approvals") can be asked now; without it dangerous buttons are off. */
 export function reachable(service) {

@@ -10,15 +10,19 @@ from hivecommon.contracts.approvals import (
     ApprovalReply,
     CancelOwnApproval,
     RequestDestroy,
+    RequestSchedule,
     RequestSpawn,
 )
 from hivecommon.contracts.base import Request
+from hivecommon.contracts.changes import RequestApply
 from hivecommon.contracts.lifecycle import AgentPower, AgentSettings
 from hivecommon.errors import HiveError
 
 from hive_harness.toolbox import Handler, Tool
 
 _TIMEOUT_S = 10.0
+# git may take 20 s to take a commit over.
+_APPLY_S = 30.0
 
 
 class Spawn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,6 +55,33 @@ class Withdrawal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Arguments of `cancel_request`."""
 
     approval: Annotated[int, msgspec.Meta(description="the number you were given", ge=1)]
+
+
+class Apply(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Arguments of `request_apply`."""
+
+    agent: Annotated[str, msgspec.Meta(description="whose configuration it is")]
+    commit: Annotated[
+        str, msgspec.Meta(description="the hash, as `git rev-parse HEAD` prints it; no branch")
+    ]
+    reason: Annotated[
+        str, msgspec.Meta(description="what it changes and why, for the operator", max_length=2000)
+    ]
+
+
+class ScheduleWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Arguments of `request_schedule`."""
+
+    agent: Annotated[str, msgspec.Meta(description="who is to get the prompt")]
+    prompt: str
+    reason: Annotated[str, msgspec.Meta(description="why, for the operator", max_length=2000)]
+    cron: Annotated[
+        str | None, msgspec.Meta(description="minute hour day month weekday, e.g. 0 9 * * 1-5")
+    ] = None
+    once: Annotated[str | None, msgspec.Meta(description="a local time like 2026-12-24T18:00")] = (
+        None
+    )
+    zone: Annotated[str, msgspec.Meta(description="IANA time zone; leave out for the host's")] = ""
 
 
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,6 +122,19 @@ class ManagerTools:
                 self._request_destroy,
             ),
             Tool(
+                "request_apply",
+                "Ask to deploy a commit of an agent's config repo. It is taken over at once: later"
+                " commits need a new request. It waits until an operator approves.",
+                Apply,
+                self._request_apply,
+            ),
+            Tool(
+                "request_schedule",
+                "Ask that an agent is sent a prompt at set times. It waits until an operator approves.",
+                ScheduleWish,
+                self._request_schedule,
+            ),
+            Tool(
                 "cancel_request",
                 "Take back a request of yours that no operator has decided yet.",
                 Withdrawal,
@@ -109,12 +153,23 @@ class ManagerTools:
     async def _request_destroy(self, wanted: Destroy) -> str:
         return await self._ask(RequestDestroy(agent=wanted.agent, reason=wanted.reason))
 
+    async def _request_apply(self, wanted: Apply) -> str:
+        fields = {"agent": wanted.agent, "commit": wanted.commit, "reason": wanted.reason}
+        return await self._ask(msgspec.convert(fields, RequestApply), timeout_s=_APPLY_S)
+
+    async def _request_schedule(self, wanted: ScheduleWish) -> str:
+        fields = {
+            "agent": wanted.agent, "prompt": wanted.prompt, "reason": wanted.reason,
+            "timing": {"cron": wanted.cron, "once": wanted.once, "zone": wanted.zone},
+        }  # fmt: skip
+        return await self._ask(msgspec.convert(fields, RequestSchedule))
+
     async def _cancel_request(self, wanted: Withdrawal) -> str:
         return await self._ask(CancelOwnApproval(id=wanted.approval))
 
-    async def _ask(self, request: Request[ApprovalReply]) -> str:
+    async def _ask(self, request: Request[ApprovalReply], *, timeout_s: float = _TIMEOUT_S) -> str:
         reply = await self._bus.request(
-            request, caller=self._agent, timeout_s=_TIMEOUT_S, request_id=uuid4().hex
+            request, caller=self._agent, timeout_s=timeout_s, request_id=uuid4().hex
         )
         approval = reply.approval
         return f"approval {approval.id} ({approval.kind} {approval.agent}) is {approval.state}"

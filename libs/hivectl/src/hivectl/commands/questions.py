@@ -1,0 +1,58 @@
+"""`hive questions|answer`: what agents ask the operators."""
+
+import click
+from hivecommon.contracts.questions import AnswerQuestion, ListQuestions, QuestionState
+
+from hivectl.cli import hive_command
+from hivectl.shell import Shell
+from hivectl.times import age, date_and_time
+
+NUMBER = click.IntRange(1, 2**53)
+
+
+@hive_command(
+    "questions",
+    ("hive questions", "those that wait for an answer"),
+    ("hive questions --all", "answered ones too"),
+)
+@click.option("--all", "everything", is_flag=True, help="Answered and expired ones too.")
+async def questions(shell: Shell, *, everything: bool) -> None:
+    """List questions."""
+    state = None if everything else QuestionState.OPEN
+    async with shell.bus() as bus:
+        reply = await bus.request(ListQuestions(state=state))
+    terminal = shell.terminal
+    if terminal.as_json:
+        terminal.json(reply)
+        return
+    now = shell.now()
+    for one in reply.questions:
+        until = f", until {date_and_time(one.deadline)}" if one.deadline else ""
+        terminal.line(
+            f"{one.id}  {one.asker} to {one.answerer}, {age(one.asked_at, now)} ago: {one.state}{until}"
+        )
+        terminal.block(one.text)
+        if one.options:
+            terminal.line(f"  suggested: {'; '.join(one.options)}")
+        if one.answered_by:
+            terminal.line(f"  answered by {one.answered_by}:")
+            terminal.block(one.answer, indent="    ")
+    if not reply.questions:
+        terminal.note("nobody asks anything")
+    elif reply.open:
+        terminal.note(f"{reply.open} wait for you: `hive answer ID TEXT`")
+
+
+@hive_command("answer", ("hive answer 3 'the blue one'", "the answer goes to the asker's inbox"))
+@click.argument("number", metavar="ID", type=NUMBER)
+@click.argument("text")
+async def answer(shell: Shell, number: int, text: str) -> None:
+    """Answer question ID with TEXT; the first answer stands."""
+    async with shell.bus() as bus:
+        reply = await bus.request(AnswerQuestion(id=number, answer=text))
+    if shell.terminal.as_json:
+        shell.terminal.json(reply)
+    else:
+        shell.terminal.line(
+            f"question {number}: {reply.question.state}, {reply.question.asker} is told"
+        )

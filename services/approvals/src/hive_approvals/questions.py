@@ -1,0 +1,217 @@
+"""Questions in sqlite: asked, answered once, or told to be unanswered."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+from hivecommon.contracts.events import HiveEvent, QuestionChanged
+from hivecommon.contracts.inbox import OPERATOR, InboxMessage
+from hivecommon.contracts.questions import AskQuestion, Question, QuestionId, QuestionState
+from hivecommon.errors import HiveError
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from hive_approvals import audit, outbox
+from hive_approvals.ledger import Ledger
+from hive_approvals.tables import questions
+
+MAX_OPEN: Final = 50
+"""Of one asker: more than anybody answers, and a bound to an agent that runs wild."""
+
+
+class QuestionStore:
+    """All questions there ever were."""
+
+    def __init__(self, ledger: Ledger, clock: Callable[[], datetime]) -> None:
+        self._ledger = ledger
+        self._clock = clock
+
+    async def ask(self, asker: str, request: AskQuestion, request_id: str) -> Question:
+        """Record a question; the same request id returns the first. Raises `too_many_pending`."""
+        return await self._ledger.change(
+            lambda connection: self._ask(connection, asker, request, request_id)
+        )
+
+    async def answer(
+        self, number: QuestionId, text: str, *, by: str, answerer: str, answer_id: str
+    ) -> Question:
+        """Record an answer; the same answer id again returns the first.
+
+        Raises `unknown_question`, `refused` for a question to somebody else, `already_answered`.
+        """
+
+        def work(connection: Connection) -> Question | HiveError:
+            try:
+                return self._answer(connection, number, text, by, answerer, answer_id)
+            except HiveError as error:
+                self._audit(connection, by, "answer", number, error.code)
+                return error
+
+        outcome = await self._ledger.change(work)
+        if isinstance(outcome, HiveError):
+            raise outcome
+        return outcome
+
+    async def page(
+        self, state: QuestionState | None, limit: int, before: QuestionId | None
+    ) -> tuple[list[Question], int, bool]:
+        """Return (questions, how many wait for operators, whether there are more)."""
+
+        def work(connection: Connection) -> tuple[list[Question], int, bool]:
+            query = select(questions)
+            if state is not None:
+                query = query.where(questions.c.state == state)
+            if before is not None:
+                query = query.where(questions.c.id < before)
+            is_open = questions.c.state == QuestionState.OPEN
+            order = (is_open.desc(), questions.c.id.desc())
+            found = connection.execute(query.order_by(*order).limit(limit + 1)).all()
+            waiting = connection.execute(
+                select(func.count()).select_from(questions)
+                .where(is_open, questions.c.answerer == OPERATOR)
+            ).scalar_one()  # fmt: skip
+            return [_question(row) for row in found[:limit]], waiting, len(found) > limit
+
+        return await self._ledger.read(work)
+
+    async def expire(self, now: datetime) -> datetime | None:
+        """Tell who asked in vain; return when the next deadline is."""
+        is_open = questions.c.state == QuestionState.OPEN
+
+        def work(connection: Connection) -> None:
+            due = select(questions).where(is_open, questions.c.deadline <= now)
+            for row in connection.execute(due).all():
+                self._expire(connection, _question(row))
+
+        return await self._ledger.change_if_due(questions.c.deadline, is_open, now, work)
+
+    def _ask(
+        self, connection: Connection, asker: str, request: AskQuestion, request_id: str
+    ) -> Question:
+        known = select(questions).where(
+            questions.c.asker == asker, questions.c.request_id == request_id
+        )
+        if (row := connection.execute(known).one_or_none()) is not None:
+            return _question(row)
+        own = (questions.c.asker == asker, questions.c.state == QuestionState.OPEN)
+        count = select(func.count()).select_from(questions).where(*own)
+        if connection.execute(count).scalar_one() >= MAX_OPEN:
+            raise HiveError(
+                f"{MAX_OPEN} of your questions are open already", code="too_many_pending",
+                hint="wait for answers",
+            )  # fmt: skip
+        now = self._clock()
+        deadline = (
+            None if request.deadline_s is None else now + timedelta(seconds=request.deadline_s)
+        )
+        values = {
+            "asker": asker, "answerer": request.to, "state": QuestionState.OPEN,
+            "text": request.text, "options": msgspec.json.encode(request.options),
+            "asked_at": now, "request_id": request_id, "deadline": deadline, "answer": "",
+            "version": 1,
+        }  # fmt: skip
+        row = connection.execute(insert(questions).values(**values).returning(questions)).one()
+        question = _question(row)
+        self._announce(connection, row)
+        self._audit(connection, f"agent:{asker}", "ask", question.id, question.state)
+        if question.answerer != OPERATOR:
+            self._tell(connection, question.answerer, f"question-{question.id}", _asked(question))
+        return question
+
+    def _answer(
+        self, connection: Connection, number: QuestionId, text: str, by: str, answerer: str,
+        answer_id: str,
+    ) -> Question:  # fmt: skip
+        row = connection.execute(select(questions).where(questions.c.id == number)).one_or_none()
+        if row is None:
+            raise HiveError(
+                f"there is no question {number}", code="unknown_question",
+                hint="`hive questions` lists them",
+            )  # fmt: skip
+        question = _question(row)
+        if question.answerer != answerer:
+            whom = "the operators" if question.answerer == OPERATOR else question.answerer
+            raise HiveError(
+                f"question {number} is to {whom}, not to you", code="refused",
+                hint="nobody answers for another",
+            )  # fmt: skip
+        if (question.answered_by, row.answer_id) == (by, answer_id):
+            return question
+        if question.state is not QuestionState.OPEN:
+            raise _answered(question)
+        moved = self._move(
+            connection, question,
+            state=QuestionState.ANSWERED, answer=text, answered_by=by, answer_id=answer_id,
+            answered_at=self._clock(),
+        )  # fmt: skip
+        self._audit(connection, by, "answer", number, moved.state)
+        self._tell(connection, moved.asker, f"question-{number}-answered", _told(moved))
+        return moved
+
+    def _expire(self, connection: Connection, question: Question) -> None:
+        moved = self._move(connection, question, state=QuestionState.EXPIRED)
+        self._audit(connection, "service:approvals", "expire", question.id, moved.state)
+        self._tell(connection, moved.asker, f"question-{question.id}-expired", _told(moved))
+
+    def _move(self, connection: Connection, question: Question, **values: Any) -> Question:
+        query = (
+            update(questions)
+            .where(questions.c.id == question.id, questions.c.state == QuestionState.OPEN)
+            .values(**values, version=questions.c.version + 1)
+            .returning(questions)
+        )
+        row = connection.execute(query).one()
+        self._announce(connection, row)
+        return _question(row)
+
+    def _announce(self, connection: Connection, row: Row[Any]) -> None:
+        event = HiveEvent(
+            id=f"question-{row.id}-v{row.version}", at=self._clock(),
+            body=QuestionChanged(question=_question(row)),
+        )  # fmt: skip
+        outbox.publish(connection, event)
+
+    def _tell(self, connection: Connection, to: str, message_id: str, body: str) -> None:
+        message = InboxMessage(id=message_id, body=body, sent_at=self._clock())
+        outbox.tell_agent(connection, to=to, sender=outbox.SENDER, message=message)
+
+    def _audit(self, connection: Connection, who: str, what: str, number: int, result: str) -> None:
+        entry = audit.Entry(self._clock(), who, what, f"question:{number}", result)
+        audit.record(connection, entry)
+
+
+def _asked(question: Question) -> str:
+    lines = [
+        f"Agent {question.asker} asks you question {question.id}; its text is between the lines.",
+        f"Answer it with the tool `answer` (id {question.id}).",
+        "---", question.text, "---",
+    ]  # fmt: skip
+    if question.options:
+        lines.append("Suggested answers: " + "; ".join(question.options))
+    return "\n".join(lines)
+
+
+def _told(question: Question) -> str:
+    about = f"your question {question.id} ({question.text[:200]})"
+    if question.state is QuestionState.EXPIRED:
+        return f"Nobody answered {about} in time. Go on as well as you can, or ask again."
+    by = (question.answered_by or "").replace(":", " ")
+    return f"The answer of {by} to {about}:\n{question.answer}"
+
+
+def _answered(question: Question) -> HiveError:
+    if question.state is QuestionState.EXPIRED:
+        what = f"expired at {question.deadline:%Y-%m-%d %H:%M} UTC: its asker was told so"
+    else:
+        what = f"was already answered by {question.answered_by}: {question.answer[:200]}"
+    return HiveError(
+        f"question {question.id} {what}", code="already_answered", hint="nothing was changed"
+    )
+
+
+def _question(row: Row[Any]) -> Question:
+    fields = {str(name): value for name, value in row._mapping.items()}  # noqa: SLF001 - documented
+    for private in ("request_id", "answer_id", "version"):
+        del fields[private]
+    fields["options"] = msgspec.json.decode(fields["options"])
+    return msgspec.convert(fields, Question)

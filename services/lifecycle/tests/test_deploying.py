@@ -1,0 +1,130 @@
+"""Commits on their way to an agent, over the bus: lifecycle and the agents are real processes."""
+
+import json
+
+import pytest
+from hivecommon.contracts.approvals import Approval, ApprovalKind, ApprovalReply, ApprovalState
+from hivecommon.contracts.changes import (
+    ExecuteApply,
+    ListHistory,
+    MarkCommit,
+    PinCommit,
+    RecordRollback,
+    Rollback,
+    Stage,
+)
+from hivecommon.contracts.jobs import Job, JobState
+from hivecommon.contracts.lifecycle import AgentSettings, Destroy
+from hivecommon.errors import HiveError
+from hivecommon.names import AgentName
+
+from services.lifecycle.tests.conftest import Hive
+from services.lifecycle.tests.test_config_repos import Manager
+
+ALICE = AgentName("alice")
+
+
+def manager_of(hive: Hive) -> Manager:
+    return Manager(hive.environment.home.config(ALICE))
+
+
+def told(hive: Hive) -> dict[str, object]:
+    file = hive.environment.run.agent(ALICE) / "harness.json"
+    config: dict[str, object] = json.loads(file.read_text())
+    return config
+
+
+async def stages(hive: Hive, approval: int) -> list[Stage]:
+    history = await hive.operator.request(ListHistory(agent="alice"))
+    return next((one.stages for one in history.revisions if one.approval == approval), [])
+
+
+async def apply(hive: Hive, commit: str, approval: int, base: str | None = None) -> Job:
+    sender = await hive.approvals_bus()
+    pinned = await sender.request(PinCommit(agent="alice", commit=commit), timeout_s=10)
+    mark = MarkCommit(agent="alice", approval=approval, commit=pinned.commit, stage=Stage.PROPOSAL)
+    await sender.request(mark, timeout_s=10)
+    order = ExecuteApply(
+        agent="alice", approval=approval, commit=pinned.commit, base=base,
+        requested_by="agent:hm1nd",
+    )  # fmt: skip
+    return await hive.ended(await sender.request(order, timeout_s=10))
+
+
+async def test_an_approved_commit_is_what_the_agent_then_is(hive: Hive) -> None:
+    await hive.spawn("alice", AgentSettings(persona="a poet"))
+    before = (await hive.row("alice")).pid
+    text = 'persona = "a painter"\nrecipients = ["bob"]\n[tools]\ndeny = ["WebFetch"]\n'
+    wanted = manager_of(hive).commit(agent__toml=text)
+    job = await apply(hive, wanted[:9], 7)
+    assert job.error is None
+    assert [step.text for step in job.steps][-1] == f"deployed/7: main is {wanted[:10]}"
+    assert (told(hive)["persona"], told(hive)["recipients"]) == ("a painter", ["bob"])
+    assert told(hive)["tools_denied"] == ["WebFetch"]
+    assert (await hive.row("alice")).pid != before
+    assert await stages(hive, 7) == [
+        Stage.PROPOSAL, Stage.APPROVED, Stage.BUILDING, Stage.DEPLOYED,
+    ]  # fmt: skip
+
+
+async def test_what_does_not_run_is_taken_back(hive: Hive) -> None:
+    await hive.spawn("alice", AgentSettings(persona="a poet"))
+    wanted = manager_of(hive).commit(agent__toml='persona = "die-at-start"\n')
+    hive.behave("alice", "die-by-persona")
+    job = await apply(hive, wanted, 7)
+    assert job.error is not None
+    assert job.error.code == "deploy_failed"
+    assert told(hive)["persona"] == "a poet"
+    assert (await hive.row("alice")).state == "running"
+    assert await stages(hive, 7) == [
+        Stage.PROPOSAL, Stage.APPROVED, Stage.BUILDING, Stage.FAILED,
+    ]  # fmt: skip
+    history = await hive.operator.request(ListHistory(agent="alice"))
+    assert [one.approval for one in history.revisions if one.running] == [0]
+
+
+async def test_another_deployment_in_between_makes_it_fail(hive: Hive) -> None:
+    await hive.spawn("alice")
+    manager = manager_of(hive)
+    first = manager.git("rev-parse", "HEAD")
+    one = manager.commit(agent__toml='persona = "one"\n')
+    two = manager.commit(agent__toml='persona = "two"\n')
+    assert (await apply(hive, one, 11, base=first)).error is None
+    job = await apply(hive, two, 12, base=first)
+    assert job.error is not None
+    assert job.error.code == "base_moved"
+    assert told(hive)["persona"] == "one"
+
+
+async def test_an_operator_rolls_back_to_what_was_deployed(hive: Hive) -> None:
+    await hive.spawn("alice", AgentSettings(persona="a poet"))
+    wanted = manager_of(hive).commit(agent__toml='persona = "a painter"\n')
+    await apply(hive, wanted, 7)
+    with pytest.raises(HiveError) as caught:
+        await hive.operator.request(Rollback(agent="alice", to=3))
+    assert caught.value.code == "unknown_revision"
+    hive.approvals.answer_rollback(
+        ApprovalReply(
+            approval=Approval(
+                id=8, kind=ApprovalKind.ROLLBACK, agent="alice", state=ApprovalState.APPROVED,
+                requested_by="operator:tester", requested_at=hive.now(),
+            )
+        )
+    )  # fmt: skip
+    job = await hive.done(await hive.operator.request(Rollback(agent="alice", to=0)))
+    assert (job.state, job.approval) == (JobState.DONE, 8)
+    assert told(hive)["persona"] == "a poet"
+    (record,) = hive.approvals.rollbacks
+    assert isinstance(record, RecordRollback)
+    assert (record.to, record.operator) == (0, "tester")
+    assert Stage.DEPLOYED in await stages(hive, 8)
+
+
+async def test_a_revived_agent_is_what_it_last_was(hive: Hive) -> None:
+
+    await hive.spawn("alice", AgentSettings(persona="a poet"))
+    wanted = manager_of(hive).commit(agent__toml='persona = "a painter"\n')
+    await apply(hive, wanted, 7)
+    await hive.done(await hive.operator.request(Destroy(agent="alice")))
+    await hive.spawn("alice")
+    assert told(hive)["persona"] == "a painter"
