@@ -18,6 +18,7 @@ STEPS = {
     (S.PENDING, Event.ORPHAN): Step(S.FAILED),
     (S.APPROVED, Event.BEGIN): Step(S.EXECUTING, tell=False),
     (S.APPROVED, Event.FAIL): Step(S.FAILED),
+    (S.APPROVED, Event.SETTLE): Step(S.DONE),
     (S.EXECUTING, Event.FINISH): Step(S.DONE),
     (S.EXECUTING, Event.FAIL): Step(S.FAILED),
 }
