@@ -92,7 +92,7 @@ def test_every_command_explains_itself_with_examples(name: str) -> None:
     shown = CliRunner().invoke(cli, [name, "--help"])
     assert shown.exit_code == 0
     assert "--json" in shown.output
-    assert "Examples:" in shown.output or name in {"operator", "forge"}
+    assert "Examples:" in shown.output or name in {"operator", "forge", "schedule"}
 
 
 async def test_the_first_answer_waits_for_no_heavy_import() -> None:
