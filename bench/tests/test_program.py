@@ -7,6 +7,7 @@ from bench.__main__ import main, names
 
 def test_every_benchmark_is_found() -> None:
     assert names() == [
+        "approvals_lists",
         "forge_startup",
         "hive_ls",
         "list_agents",
@@ -19,4 +20,4 @@ def test_every_benchmark_is_found() -> None:
 def test_an_unknown_name_is_refused_with_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["list_agents", "lsit"])
-    assert "there is no benchmark lsit; there are: forge_startup" in capsys.readouterr().err
+    assert "there is no benchmark lsit; there are: approvals_lists" in capsys.readouterr().err

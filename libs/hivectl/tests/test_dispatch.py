@@ -138,4 +138,5 @@ async def test_a_bus_that_goes_away_in_the_middle_is_no_traceback(tmp_path: Path
             own.kill()
             screen.process.send_signal(signal.SIGINT)
             assert "Traceback" not in await asyncio.to_thread(screen.rest)
-            assert screen.process.returncode == 130
+            # Whichever it met first: the end of the bus, or Ctrl-C.
+            assert screen.process.returncode in {1, 130}

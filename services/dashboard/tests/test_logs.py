@@ -75,9 +75,11 @@ async def collect(bus: Bus, enough: int, **params: object) -> Collected:
     return sink
 
 
-async def test_filters_hold_for_history_and_live_lines(broker: Broker, connect: Connect) -> None:
+async def test_filters_hold_for_history_and_live_lines(
+    own_broker: Broker, connect: Connect
+) -> None:
     services = {
-        name: await connect(broker.service_login(name)) for name in ("approvals", "dashboard")
+        name: await connect(own_broker.service_login(name)) for name in ("approvals", "dashboard")
     }
     reader = services["dashboard"]
     await reader.declare(LOGS)
