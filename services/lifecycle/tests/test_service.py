@@ -37,7 +37,6 @@ from hivecommon.contracts.lifecycle import (
 )
 from hivecommon.contracts.operators import AddOperator, ListOperators, RemoveOperator
 from hivecommon.contracts.roster import Activity, ContainerState
-from hivecommon.environment import DEFAULT_MONITOR_PORT
 from hivecommon.errors import HiveError, Unavailable
 from hivecommon.names import AgentName, agent_port
 
@@ -79,9 +78,18 @@ async def test_two_names_with_one_port_are_refused_with_both_names(hive: Hive) -
     assert len(hive.approvals.records) == 1
 
 
+MONITOR_PORT = 8222
+
+
+@pytest.fixture
+def hive_environ() -> dict[str, str]:
+    """A monitor page among the agents' ports, where an operator may put it."""
+    return {"HIVE_NATS_MONITOR_PORT": str(MONITOR_PORT)}
+
+
 async def test_a_port_of_the_bus_is_taken_too(hive: Hive) -> None:
     names = (AgentName(f"agent{number}") for number in range(10_000))
-    unlucky = next(name for name in names if agent_port(name) == DEFAULT_MONITOR_PORT)
+    unlucky = next(name for name in names if agent_port(name) == MONITOR_PORT)
     error = await refusal(hive, Spawn(agent=unlucky))
     assert error.code == "port_taken"
     assert "HIVE_NATS_MONITOR_PORT" in error.message
