@@ -1,5 +1,6 @@
 """What an agent has open on the forge, on its page."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -30,9 +31,14 @@ class Desk:
         self.items: list[ForgeItem] = []
         self.trouble = ""
         self.asked: list[tuple[str, str]] = []
+        self.called = asyncio.Event()
+        self.ready = asyncio.Event()
+        self.ready.set()
 
     async def work(self, call: Call, request: GetForgeWork) -> ForgeWorkReply:
         self.asked.append((call.caller.name, request.agent))
+        self.called.set()
+        await self.ready.wait()
         if self.trouble:
             raise HiveError(self.trouble, code="forge_not_ready")
         pulls = sum(item.pull for item in self.items)
@@ -90,6 +96,22 @@ async def test_open_work_is_asked_for_in_the_operators_name(
 async def test_a_hive_without_a_forge_is_no_error(client: httpx.AsyncClient) -> None:
     answer = await client.post("/api/agents/alice/forge")
     assert (answer.status_code, answer.json()["there"]) == (200, False)
+
+
+async def test_an_end_of_the_dashboard_while_the_forge_is_asked_is_no_failure(
+    client: httpx.AsyncClient, dashboard: Dashboard, hive: Hive
+) -> None:
+    async with forge_gw(hive) as desk:
+        desk.ready.clear()
+        asking = asyncio.ensure_future(client.post("/api/agents/alice/forge"))
+        await desk.called.wait()
+        await dashboard.stop()
+        desk.ready.set()
+    answer = await asking
+    await dashboard.start()
+
+    assert answer.status_code == 200
+    assert "restarting" in answer.json()["trouble"]
 
 
 async def test_neither_strangers_nor_bad_names_get_an_answer(

@@ -61,6 +61,7 @@ async def serve(
         feed=make_feed(mirror, login, condition),
         bundle=bundle,
         hosts=config.hosts,
+        stopping=context.stopping,
     )
     server = _Server(
         uvicorn.Config(

@@ -1,5 +1,6 @@
 """The dashboard's HTTP side: one page, its files, the operators' acts, the live socket."""
 
+import asyncio
 import functools
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from hivecommon.contracts.base import Reply
 from hivecommon.errors import HiveError
 from hiveweb.answers import JsonResponse, error_response, read_json
 from hiveweb.bundle import StaticBundle
+from hiveweb.farewell import Farewell
 from hiveweb.feed import Feed, Topic
 from hiveweb.fence import Fence
 from hiveweb.headers import SecurityHeaders
@@ -50,9 +52,10 @@ def make_feed(mirror: Mirror, login: Login, condition: Callable[[], Mapping[str,
 
 
 def make_app(
-    *, acts: Acts, login: Login, feed: Feed, bundle: StaticBundle, hosts: frozenset[str]
-) -> ASGIApp:
-    """Return the application, behind its fence."""
+    *, acts: Acts, login: Login, feed: Feed, bundle: StaticBundle, hosts: frozenset[str],
+    stopping: asyncio.Event,
+) -> ASGIApp:  # fmt: skip
+    """Return the application, behind its fence; `stopping` ends what still waits for an answer."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     async def page() -> Response:
@@ -62,13 +65,13 @@ def make_app(
     app.add_api_route("/api/login", login.answer, methods=["POST"], response_model=None)
     app.add_api_websocket_route("/live", feed.serve)
     app.mount("/static", bundle)
-    _add_acts(app, acts, login)
+    _add_acts(app, acts, login, stopping)
     app.add_exception_handler(HiveError, _refused)
     app.add_exception_handler(HTTPException, _http_error)
-    return SecurityHeaders(Fence(app, hosts=hosts))
+    return SecurityHeaders(Fence(Farewell(app, stopping=stopping), hosts=hosts))
 
 
-def _add_acts(app: FastAPI, acts: Acts, login: Login) -> None:
+def _add_acts(app: FastAPI, acts: Acts, login: Login, stopping: asyncio.Event) -> None:
     async def bearer(request: Request) -> str:
         return login.bearer(request)
 
@@ -99,7 +102,7 @@ def _add_acts(app: FastAPI, acts: Acts, login: Login) -> None:
 
     @_post(app, "/api/agents/{agent}/forge")
     async def forge(agent: str, operator: Operator) -> Reply:
-        return await view_work(acts.bus, agent, operator=operator)
+        return await view_work(acts.bus, agent, operator=operator, stopping=stopping)
 
 
 _Answers = Callable[..., Awaitable[Reply]]

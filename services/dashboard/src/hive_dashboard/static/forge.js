@@ -4,6 +4,7 @@ import { call } from "../hiveweb/auth.js";
 import { plain } from "../hiveweb/format.js";
 
 const AGAIN_MS = 60_000;
+const SOON_MS = 5_000; // nobody could say
 
 /** A link only where it leads to a page: the address is the forge's word, not ours. */
 function Title({ item }) {
@@ -18,12 +19,16 @@ export function ForgeWork({ name }) {
   const [view, setView] = useState(null);
   useEffect(() => {
     let current = true;
-    const show = (found) => { if (current) setView(found); };
+    let timer;
+    const show = (found) => {
+      if (!current) return;
+      setView(found);
+      timer = setTimeout(ask, !found || found.trouble ? SOON_MS : AGAIN_MS);
+    };
     const ask = () => call("POST", `/api/agents/${name}/forge`).then(show, () => show(null));
     setView(null);
     ask();
-    const timer = setInterval(ask, AGAIN_MS);
-    return () => { current = false; clearInterval(timer); };
+    return () => { current = false; clearTimeout(timer); };
   }, [name]);
   if (!view?.there) return null;
   if (view.trouble) return html`<p class="dim forge">Forge: <bdi>${plain(view.trouble)}</bdi></p>`;
