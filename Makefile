@@ -27,7 +27,7 @@ demo: .venv/.dev ## the same with a scripted model and two agents at work: no ac
 	@exec $(BIN)/python -m hivetesting.demo
 
 test: .venv/.dev ## all tests, on the real nats-server, the real Claude CLI and a real Chromium
-	@$(BIN)/pytest $(PYTEST_ARGS)
+	@$(BIN)/pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
 check: .venv/.dev ## format, lint, types, architecture
 	@$(BIN)/ruff format --check .

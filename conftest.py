@@ -1,3 +1,3 @@
 """What every test may use."""
 
-pytest_plugins = ["hivetesting.fixtures"]
+pytest_plugins = ["hivetesting.fixtures", "hivetesting.loopback"]
