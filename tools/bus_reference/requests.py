@@ -40,6 +40,7 @@ _SAMPLES: Final[dict[str, Any]] = {
     "agents": ["alice", "bob"],
     "to": "bob",
     "id": 17,
+    "number": 3,
     "approval": 17,
     "name": "anna",
     "operator": "anna",

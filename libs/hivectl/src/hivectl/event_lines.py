@@ -50,7 +50,7 @@ def event_json(entry: Entry) -> dict[str, Any]:
     return {**event, **place}
 
 
-def agent_words(body: AgentEventBody) -> str:  # noqa: C901, PLR0911 - one case for each kind of event
+def agent_words(body: AgentEventBody) -> str:  # noqa: C901, PLR0911, PLR0912 - one case for each kind of event
     """Return what an agent's event says."""
     match body:
         case kinds.HarnessStarted():
@@ -58,9 +58,13 @@ def agent_words(body: AgentEventBody) -> str:  # noqa: C901, PLR0911 - one case 
             return f"started, {how} session {body.session_id} on {body.model}"
         case kinds.HarnessStopped():
             return f"stopped: {body.reason}"
-        case kinds.TurnStarted():
+        case kinds.TurnStarted(own=""):
             again = " (again, it was cut off)" if body.redelivered else ""
             return f"turn from {body.sender}{again}: {body.body}"
+        case kinds.TurnStarted():
+            return f"turn of its own: {body.own}"
+        case kinds.MessageTaken():
+            return f"takes a message from {body.sender} into the turn: {body.body}"
         case kinds.Text():
             return f"says: {body.text}"
         case kinds.Thinking():
@@ -74,6 +78,8 @@ def agent_words(body: AgentEventBody) -> str:  # noqa: C901, PLR0911 - one case 
             return f"turn {body.outcome} after {body.duration_s:.1f} s, ${body.cost_usd:.4f}{why}"
         case kinds.MessageSent():
             return f"writes to {body.to}: {body.body}"
+        case kinds.MessageParked():
+            return f"parked a message from {body.sender}, number {body.number}: {body.reason}"
         case kinds.StatusChanged():
             said = f", {body.status.status_text}" if body.status.status_text else ""
             return f"is {body.status.activity}{said}"

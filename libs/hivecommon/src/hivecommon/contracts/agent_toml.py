@@ -22,6 +22,11 @@ ServerName = Annotated[str, msgspec.Meta(pattern=r"\A[a-z][a-z0-9_-]{0,31}\Z")]
 VariableName = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z_][A-Za-z0-9_]{0,63}\Z")]
 Argument = Annotated[str, msgspec.Meta(max_length=1000)]
 
+Effort = Annotated[str, msgspec.Meta(pattern=r"\A(low|medium|high|xhigh|max)?\Z")]
+"""How hard the model thinks, in the CLI's words; empty: as it does by itself."""
+
+COMPACT_AT: Final = 0.75
+CLI_MEMORY_BYTES: Final = 1536 << 20
 _OWN_SERVER: Final = "hive"
 _SMALLEST_MEMORY_BYTES: Final = 256 << 20
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -58,6 +63,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     cpu: Annotated[str, msgspec.Meta(pattern=r"\A([1-9][0-9]{0,5}%)?\Z")] = ""
 
 
+class ContextRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a conversation is made shorter, and when its process is started anew."""
+
+    compact_at: Annotated[float, msgspec.Meta(ge=0.1, le=1)] = COMPACT_AT
+    """Share of the context in use, after a turn; 1 leaves it to the CLI, which does it late."""
+    cli_memory: Annotated[str, msgspec.Meta(pattern=r"\A[1-9][0-9]{0,14}[KMGT]?\Z")] = "1536M"
+    """A CLI that holds more is started anew when it is idle; the conversation goes on."""
+
+
 class InboxRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How messages become turns."""
 
@@ -76,6 +90,7 @@ class AgentToml(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     persona: Persona = ""
     model: ModelName | None = None
+    effort: Effort = ""
     recipients: Annotated[list[str], msgspec.Meta(max_length=AGENT_PORTS)] | None = None
     tools: ToolRules = msgspec.field(default_factory=ToolRules)
     mcp_servers: Annotated[dict[ServerName, McpServer], msgspec.Meta(max_length=20)] = (
@@ -83,12 +98,18 @@ class AgentToml(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     )
     limits: Limits = msgspec.field(default_factory=Limits)
     inbox: InboxRules = msgspec.field(default_factory=InboxRules)
+    context: ContextRules = msgspec.field(default_factory=ContextRules)
     spend: SpendRules = msgspec.field(default_factory=SpendRules)
 
     @property
     def settings(self) -> AgentSettings:
         """Return the part that a spawn can set too."""
         return AgentSettings(persona=self.persona, model=self.model, recipients=self.recipients)
+
+
+def bytes_of(size: str) -> int:
+    """Return how many bytes a size like `512M` is."""
+    return int(size.rstrip("KMGT")) * _UNITS[size.lstrip("0123456789")]
 
 
 def parse_agent_toml(content: bytes) -> AgentToml:
@@ -152,17 +173,20 @@ def _check(parsed: AgentToml, text: str) -> None:
     if "\0" in parsed.persona:
         raise _bad("it has a NUL character", "persona", text)
     for name, server in parsed.mcp_servers.items():
-        if name == _OWN_SERVER:
-            raise _bad("this name is the hive's own server", f"mcp_servers.{name}", text)
-        if bool(server.command) == bool(server.url):
-            raise _bad("it needs either a command or a url", f"mcp_servers.{name}", text)
-        if server.url and (server.args or server.env):
-            raise _bad("args and env belong to a command", f"mcp_servers.{name}", text)
-    memory = parsed.limits.memory
-    if memory and int(memory.rstrip("KMGT")) * _UNITS[memory.lstrip("0123456789")] < (
-        _SMALLEST_MEMORY_BYTES
-    ):
-        raise _bad(f"{memory!r} is less than an agent needs to start, 256M", "limits.memory", text)
+        _check_server(name, server, text)
+    sizes = {"limits.memory": parsed.limits.memory, "context.cli_memory": parsed.context.cli_memory}
+    for key, size in sizes.items():
+        if size and bytes_of(size) < _SMALLEST_MEMORY_BYTES:
+            raise _bad(f"{size!r} is less than an agent needs to start, 256M", key, text)
+
+
+def _check_server(name: str, server: McpServer, text: str) -> None:
+    if name == _OWN_SERVER:
+        raise _bad("this name is the hive's own server", f"mcp_servers.{name}", text)
+    if bool(server.command) == bool(server.url):
+        raise _bad("it needs either a command or a url", f"mcp_servers.{name}", text)
+    if server.url and (server.args or server.env):
+        raise _bad("args and env belong to a command", f"mcp_servers.{name}", text)
 
 
 def _locate(message: str, text: str) -> tuple[str, str, str]:

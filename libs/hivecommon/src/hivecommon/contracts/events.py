@@ -39,6 +39,20 @@ class TurnStarted(msgspec.Struct, frozen=True, tag_field="kind", tag="turn_start
     by: str = ""
     redelivered: bool = False
     """The turn was begun before and cut off."""
+    own: str = ""
+    """Why the harness itself began it: `save_notes` or `compact`; empty when somebody sent a message."""
+
+
+class MessageTaken(msgspec.Struct, frozen=True, tag_field="kind", tag="message_taken"):
+    """A further message came into the turn that runs: with the first one, or by `recv`."""
+
+    message_id: str
+    sender: str
+    body: str
+    thread: str | None = None
+    sent_at: datetime | None = None
+    by: str = ""
+    redelivered: bool = False
 
 
 class Text(msgspec.Struct, frozen=True, tag_field="kind", tag="text"):
@@ -85,6 +99,8 @@ class TurnEnded(msgspec.Struct, frozen=True, tag_field="kind", tag="turn_ended")
     cache_write_tokens: int = 0
     tool_calls: int = 0
     error: str = ""
+    also: list[str] = msgspec.field(default_factory=list)
+    """Ids of the further messages that the turn had taken: the outcome is theirs too."""
 
 
 class MessageSent(msgspec.Struct, frozen=True, tag_field="kind", tag="message_sent"):
@@ -95,6 +111,15 @@ class MessageSent(msgspec.Struct, frozen=True, tag_field="kind", tag="message_se
     body: str
     thread: str | None = None
     reply_to: str | None = None
+
+
+class MessageParked(msgspec.Struct, frozen=True, tag_field="kind", tag="message_parked"):
+    """A message could not be handled; it waits for an operator, who can have it tried again."""
+
+    number: int
+    message_id: str
+    sender: str
+    reason: str
 
 
 class StatusChanged(msgspec.Struct, frozen=True, tag_field="kind", tag="status"):
@@ -115,12 +140,14 @@ AgentEventBody = (
     HarnessStarted
     | HarnessStopped
     | TurnStarted
+    | MessageTaken
     | Text
     | Thinking
     | ToolCall
     | ToolResult
     | TurnEnded
     | MessageSent
+    | MessageParked
     | StatusChanged
     | Trouble
 )

@@ -7,11 +7,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from hivecommon.contracts.agent_toml import McpServer
+from hivecommon.contracts.agent_toml import CLI_MEMORY_BYTES, COMPACT_AT, Effort, McpServer
+from hivecommon.contracts.approvals import Approval
 from hivecommon.contracts.base import Reply, Request
 from hivecommon.contracts.events import AgentEvent
 from hivecommon.contracts.lifecycle import Done
+from hivecommon.contracts.questions import Question
 from hivecommon.contracts.roster import HarnessStatus
+from hivecommon.contracts.schedules import Schedule
 from hivecommon.errors import HiveError
 from hivecommon.names import AgentName
 
@@ -77,6 +80,94 @@ class RetryNow(Request[Done], frozen=True, kw_only=True):
     subject: ClassVar[str] = "agent.{agent}.retry_now"
 
 
+class Compact(Request[Done], frozen=True, kw_only=True):
+    """Let the agent save its notes and make its conversation shorter, as soon as no turn runs.
+
+    `changed` is False when that was asked for already.
+    """
+
+    subject: ClassVar[str] = "agent.{agent}.compact"
+
+
+class NewSession(Request[Done], frozen=True, kw_only=True):
+    """Begin a new conversation with the next turn; files and notes stay.
+
+    `changed` is False when the conversation is a new one already.
+    """
+
+    subject: ClassVar[str] = "agent.{agent}.new_session"
+
+
+class SetModel(Request[HarnessReply], frozen=True, kw_only=True):
+    """Choose model and effort from the next turn on, also after restarts; None leaves one as it is.
+
+    An empty word stands for what `agent.toml` says, now and whenever that changes.
+    """
+
+    subject: ClassVar[str] = "agent.{agent}.model"
+    model: (
+        Annotated[str, msgspec.Meta(pattern=r"\A([A-Za-z0-9][A-Za-z0-9._:\[\]-]{0,63})?\Z")] | None
+    ) = None
+    effort: Effort | None = None
+
+
+class WaitingMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that no turn has taken yet. `first_line` is hostile text, shortened."""
+
+    id: str
+    sender: str
+    sent_at: datetime
+    first_line: str
+    by: str = ""
+    thread: str | None = None
+    attempts: int = 0
+    """Turns that were begun with it and cut off."""
+
+
+class ParkedMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that could not be handled. `first_line` is hostile text, shortened."""
+
+    number: int
+    id: str
+    sender: str
+    sent_at: datetime
+    first_line: str
+    by: str = ""
+    thread: str | None = None
+    reason: str
+    parked_at: datetime
+
+
+class OpenItemsReply(Reply, frozen=True, kw_only=True):
+    """What an agent has still before it."""
+
+    waiting: list[WaitingMessage]
+    """The next messages in the order of their turns; `unread` counts them all."""
+    unread: int
+    parked: list[ParkedMessage]
+    """The newest first; `hive resend` gives one another try."""
+    questions: list[Question]
+    """Unanswered ones, that it asked or was asked."""
+    reminders: list[Schedule]
+    requests: list[Approval]
+    """What it asked for and no operator has decided."""
+    incomplete: str = ""
+    """Why questions, reminders and requests are missing; empty when they are not."""
+
+
+class ReadOpenItems(Request[OpenItemsReply], frozen=True, kw_only=True):
+    """Ask what waits: messages, failed messages, questions, reminders, requests."""
+
+    subject: ClassVar[str] = "agent.{agent}.open_items"
+
+
+class ResendParked(Request[Done], frozen=True, kw_only=True):
+    """Give a parked message another try, before those of other agents; refused when it is not parked."""
+
+    subject: ClassVar[str] = "agent.{agent}.resend"
+    number: Annotated[int, msgspec.Meta(ge=1, le=2**53)]
+
+
 class UiTicket(Request[Ticket], frozen=True, kw_only=True):
     """A link to the agent's own page."""
 
@@ -121,6 +212,14 @@ class HarnessConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Besides the hive's own."""
     configs: str = ""
     """Where the manager finds the others' proposed config repos, as `<configs>/<name>/config`."""
+    effort: str = ""
+    """How hard the model thinks; empty: as it does by itself."""
+    batch: int = 1
+    """At most so many small messages of one sender in one turn."""
+    compact_at: float = COMPACT_AT
+    """Share of the context in use from which the conversation is made shorter."""
+    cli_memory_bytes: int = CLI_MEMORY_BYTES
+    """A CLI that grew beyond this is started anew when it is idle."""
     spend_cap_usd: float | None = None
     """What the turns of one day (UTC) may cost; None means as much as they do."""
     operator_hosts: list[str] = msgspec.field(default_factory=list)

@@ -42,10 +42,14 @@ class HarnessStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     paused: bool = False
     rate_limited: bool = False
     model: str = ""
+    effort: str = ""
+    """How hard the model is told to think; empty: as it does by itself."""
     session_id: str = ""
     current_tool: str = ""
     turn: int = 0
     unread: int = 0
+    parked: int = 0
+    """Messages that could not be handled and wait for an operator to look at them."""
     context_used: float | None = None
     """Share of the model's context in use, 0 to 1."""
     cost_today_usd: float = 0.0

@@ -9,7 +9,14 @@ import msgspec
 import nats.errors
 import nats.js.errors
 from hivecommon.bus import Bus
-from hivecommon.contracts.events import AgentEvent, MessageSent, Text, TurnEnded, TurnStarted
+from hivecommon.contracts.events import (
+    AgentEvent,
+    MessageSent,
+    MessageTaken,
+    Text,
+    TurnEnded,
+    TurnStarted,
+)
 from hivecommon.contracts.inbox import OPERATOR, InboxMessage, check_body
 from hivecommon.contracts.roster import ContainerState, RosterRow
 from hivecommon.contracts.streams import EVENTS, ROSTER_BUCKET
@@ -157,7 +164,10 @@ async def _listen(shell: Shell, bus: Bus, agent: AgentName, answer: _Answer, sta
         except (msgspec.MsgspecError, UnicodeDecodeError):
             continue  # not ours to judge: `hive events` shows it
         match event.body:
-            case TurnStarted(message_id=answer.message_id):
+            case (
+                TurnStarted(message_id=answer.message_id)
+                | MessageTaken(message_id=answer.message_id)
+            ):
                 turn = event.turn
             case Text(text=text) if event.turn == turn:
                 answer.texts.append(text)
@@ -168,7 +178,7 @@ async def _listen(shell: Shell, bus: Bus, agent: AgentName, answer: _Answer, sta
                 if not shell.terminal.as_json:
                     shell.terminal.line(f"{agent} writes:")
                     shell.terminal.block(body)
-            case TurnEnded(message_id=answer.message_id) as ended:
+            case TurnEnded() as ended if answer.message_id in {ended.message_id, *ended.also}:
                 answer.ok = ended.outcome == "answered"
                 answer.outcome, answer.error = ended.outcome, ended.error
                 answer.duration_s, answer.cost_usd = ended.duration_s, ended.cost_usd
