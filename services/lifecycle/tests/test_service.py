@@ -28,6 +28,7 @@ from hivecommon.contracts.lifecycle import (
     GetStatus,
     ListAgents,
     Pause,
+    PauseMyself,
     Rebuild,
     Restart,
     Resume,
@@ -258,6 +259,30 @@ async def test_pause_is_written_down_also_for_a_stopped_agent_and_reaches_a_runn
     await hive.done(await hive.operator.request(Start(agent="alice")))
     config = json.loads((hive.environment.run.agent(ALICE) / "harness.json").read_text())
     assert config["paused"]
+
+
+async def test_an_agent_lifts_its_own_pause_and_never_an_operators(hive: Hive) -> None:
+    await hive.spawn("alice")
+    alice = await hive.agent("alice")
+
+    async def myself(*, paused: bool) -> bool:
+        return (await alice.request(PauseMyself(paused=paused), caller="alice")).changed
+
+    assert await myself(paused=True)
+    assert (await hive.row("alice")).harness.paused
+    assert await myself(paused=False)
+    await hive.operator.request(Pause(agent="alice"))
+    assert not await myself(paused=True)
+    with pytest.raises(HiveError, match="operator:") as refused:
+        await myself(paused=False)
+    assert (refused.value.code, "hive resume alice" in refused.value.hint) == ("refused", True)
+    assert (await hive.row("alice")).harness.paused
+    assert (await hive.operator.request(Resume(agent="alice"))).changed
+    assert await myself(paused=True)
+    # What an operator pauses as well is the operator's from then on.
+    assert not (await hive.operator.request(Pause(agent="alice"))).changed
+    with pytest.raises(HiveError, match="operator:"):
+        await myself(paused=False)
 
 
 async def test_the_manager_has_power_over_others_and_nobody_else_has(hive: Hive) -> None:

@@ -42,7 +42,8 @@ def job(number: int, *, at: datetime = NOW, approval: int | None = None) -> Job:
 
 def test_an_agent_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     whole = agent(
-        ALICE, settings=AgentSettings(persona="a poet", recipients=["bob"]), paused=True,
+        ALICE, settings=AgentSettings(persona="a poet", recipients=["bob"]),
+        paused=True, paused_by="operator:anna",
         wanted=Wanted.STOPPED, origin="job-1", restarts=3, crashed_at=NOW,
     )  # fmt: skip
     first = Store(tmp_path / "db")

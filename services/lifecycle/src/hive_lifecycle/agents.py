@@ -36,6 +36,8 @@ class Agent:
     """The deployed commit of its config repo."""
     wanted: Wanted = Wanted.RUNNING
     paused: bool = False
+    paused_by: str = ""
+    """Who asked for it, as `operator:anna` or `agent:alice`: empty when it is not paused."""
     origin: str = ""
     """The job that made it."""
     created_at: datetime

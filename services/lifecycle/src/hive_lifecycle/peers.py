@@ -18,6 +18,7 @@ from hivecommon.contracts.lifecycle import (
     ExecuteSpawn,
     FindStateDirs,
     MayWrite,
+    PauseMyself,
     RosterReply,
     StateDirs,
 )
@@ -31,6 +32,7 @@ from hive_lifecycle.admission import Admission
 from hive_lifecycle.jobs import JobQueue
 from hive_lifecycle.operations import Operations
 from hive_lifecycle.orders import Order, Verb
+from hive_lifecycle.pausing import Pausing
 from hive_lifecycle.service import Endpoints, accepted, approval_key
 
 _HARNESS_S: Final = 5.0
@@ -48,6 +50,7 @@ class PeerVerbs:
         self._admission = admission
         self._bus = bus
         self._group = group
+        self._pausing = Pausing(operations, admission, bus)
 
     def endpoints(self) -> Endpoints:
         """Return the request classes and who answers them."""
@@ -55,6 +58,7 @@ class PeerVerbs:
             Hello: self.hello,
             AgentRoster: self.roster,
             AgentPower: self.power,
+            PauseMyself: self.pause,
             ExecuteSpawn: self.execute_spawn,
             ExecuteDestroy: self.execute_destroy,
             ApprovalJob: self.approval_job,
@@ -98,6 +102,13 @@ class PeerVerbs:
         return accepted(
             await self._jobs.submit(call.request_id, order, requested_by=str(call.caller))
         )
+
+    async def pause(self, call: Call, request: PauseMyself) -> Done:
+        """Park the caller's own turns, or let them go on; see `PauseMyself`."""
+        if call.caller.kind is not CallerKind.AGENT:
+            raise HiveError(f"{call.caller} is no agent", code="refused")
+        name = AgentName(call.caller.name)
+        return await self._pausing.set_paused(name, call.caller, paused=request.paused)
 
     async def execute_spawn(self, _call: Call, request: ExecuteSpawn) -> JobAccepted:
         """Carry an approved spawn out, once."""

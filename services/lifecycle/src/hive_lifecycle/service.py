@@ -3,14 +3,11 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, Final
 
 from hivecommon.bus import Bus
 from hivecommon.contracts.approvals import RecordSpawn
 from hivecommon.contracts.base import Request
-from hivecommon.contracts.events import AgentChanged
-from hivecommon.contracts.harness import SetPaused
 from hivecommon.contracts.jobs import (
     CancelJob,
     GetJob,
@@ -43,15 +40,15 @@ from hivecommon.contracts.operators import (
     OperatorsReply,
     RemoveOperator,
 )
-from hivecommon.contracts.roster import ContainerState
-from hivecommon.errors import HiveError, Unavailable
-from hivecommon.names import AgentName, parse_agent_name
+from hivecommon.errors import HiveError
+from hivecommon.names import parse_agent_name
 from hivecommon.service import Call, Handler
 
 from hive_lifecycle.admission import Admission, Check
 from hive_lifecycle.jobs import JobQueue
 from hive_lifecycle.operations import Operations
 from hive_lifecycle.orders import Order, Verb
+from hive_lifecycle.pausing import Pausing
 
 # Enough for approvals to come back from a restart, and less than natscli's 5 s.
 _RECORD_S: Final = 3.0
@@ -76,6 +73,7 @@ class OperatorVerbs:
         self._jobs = jobs
         self._admission = admission
         self._bus = bus
+        self._pausing = Pausing(operations, admission, bus)
         # Two identical spawns at once must not be recorded as two decisions.
         self._spawning: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -185,23 +183,11 @@ class OperatorVerbs:
 
     async def pause(self, call: Call, request: Pause) -> Done:
         """Write it down, then tell the harness."""
-        return await self._set_paused(call, request.name, paused=True)
+        return await self._pausing.set_paused(request.name, call.caller, paused=True)
 
     async def resume(self, call: Call, request: Resume) -> Done:
         """Write it down, then tell the harness."""
-        return await self._set_paused(call, request.name, paused=False)
-
-    async def _set_paused(self, call: Call, name: AgentName, *, paused: bool) -> Done:
-        self._admission.living(name)
-        changed = self._do.store.set_paused(name, paused=paused)
-        if await self._do.observe(name) is ContainerState.RUNNING:
-            # One that is starting is told when it says hello.
-            with suppress(Unavailable):
-                await self._bus.request(SetPaused(paused=paused), timeout_s=_HARNESS_S, agent=name)
-        if changed:
-            what = "paused" if paused else "resumed"
-            await self._do.tell(AgentChanged(agent=name, what=what, by=str(call.caller)))
-        return Done(changed=changed)
+        return await self._pausing.set_paused(request.name, call.caller, paused=False)
 
     async def get_job(self, _call: Call, request: GetJob) -> JobReply:
         """Answer with the job."""

@@ -54,6 +54,7 @@ _MIGRATIONS: Final = (
     ALTER TABLE agents ADD COLUMN config BLOB NOT NULL DEFAULT '{}';
     ALTER TABLE agents ADD COLUMN revision TEXT NOT NULL DEFAULT '';
     """,
+    "ALTER TABLE agents ADD COLUMN paused_by TEXT NOT NULL DEFAULT '';",
 )
 
 
@@ -132,12 +133,13 @@ class Store:
         with self._transaction():
             self._db.execute(
                 "INSERT OR REPLACE INTO agents (name, settings, wanted, paused, origin, created_at,"
-                " crashed_at, restarts, config, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " crashed_at, restarts, config, revision, paused_by)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     agent.name, msgspec.json.encode(agent.settings), agent.wanted, agent.paused,
                     agent.origin, _text(agent.created_at),
                     _text(agent.crashed_at) if agent.crashed_at else None, agent.restarts,
-                    msgspec.json.encode(agent.config), agent.revision,
+                    msgspec.json.encode(agent.config), agent.revision, agent.paused_by,
                 ),
             )  # fmt: skip
 
@@ -145,10 +147,10 @@ class Store:
         """Write down what is asked for; restarts count from here."""
         self._update(name, wanted=wanted, restarts=0)
 
-    def set_paused(self, name: AgentName, *, paused: bool) -> bool:
-        """Write it down; return whether it was otherwise before."""
+    def set_paused(self, name: AgentName, *, paused: bool, by: str) -> bool:
+        """Write it down, and who asked for a pause; return whether it was otherwise before."""
         agent = self.find(name)
-        self._update(name, paused=paused)
+        self._update(name, paused=paused, paused_by=by if paused else "")
         return agent is not None and agent.paused != paused
 
     def configure(self, name: AgentName, config: AgentToml, revision: str) -> None:
@@ -297,6 +299,7 @@ def _agent(row: sqlite3.Row) -> Agent:
         settings=msgspec.json.decode(row["settings"], type=AgentSettings),
         wanted=Wanted(row["wanted"]),
         paused=bool(row["paused"]),
+        paused_by=row["paused_by"],
         origin=row["origin"],
         created_at=datetime.fromisoformat(row["created_at"]),
         crashed_at=datetime.fromisoformat(row["crashed_at"]) if row["crashed_at"] else None,

@@ -180,6 +180,16 @@ class AgentRoster(Request[RosterReply], frozen=True, kw_only=True):
     subject: ClassVar[str] = "req.{caller}.roster"
 
 
+class PauseMyself(Request[Done], frozen=True, kw_only=True):
+    """An agent's own page parks its turns, or lets them go on.
+
+    What an operator paused, an operator alone resumes.
+    """
+
+    subject: ClassVar[str] = "req.{caller}.set_paused"
+    paused: bool
+
+
 class AgentPower(AgentRequest[JobAccepted], frozen=True, kw_only=True):
     """The manager starts, stops, restarts or rebuilds another agent, never itself."""
 
