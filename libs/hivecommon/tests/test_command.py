@@ -5,8 +5,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
-from hivecommon.command import run
+from hivecommon.command import converse, run
 from hivecommon.errors import HiveError
 
 PYTHON = sys.executable
@@ -83,3 +84,33 @@ async def test_a_program_that_never_stops_talking_is_ended() -> None:
 async def test_input_that_nobody_reads_is_no_error() -> None:
     done = await run(["true"], timeout_s=10, stdin=b"x" * (1 << 20))
     assert done.code == 0
+
+
+async def test_a_dialogue_hears_both_outputs_and_is_heard() -> None:
+    script = "echo asked >&2; read answer; echo got $answer; read more; exit 3"
+    async with converse(["/bin/sh", "-c", script], {"SEEN": "1"}) as dialogue:
+        assert await dialogue.read() == "asked\n"
+        await dialogue.say("this")
+        assert await dialogue.read() == "got this\n"
+        await dialogue.say("")
+        assert await dialogue.read() == ""
+        assert await dialogue.status() == 3
+        await dialogue.say("nobody hears this")
+
+
+async def test_the_end_of_a_dialogue_is_the_end_of_its_whole_group() -> None:
+    script = "(exec sleep 600) & echo $!; wait"
+    async with converse(["/bin/sh", "-c", script], {}) as dialogue:
+        child = int(await dialogue.read())
+        assert psutil.pid_exists(child)
+    # Killed at once; its new parent may take a moment to reap it.
+    async with asyncio.timeout(10):
+        while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
+            await asyncio.sleep(0.05)
+
+
+async def test_a_dialogue_with_a_program_that_is_not_there_is_refused() -> None:
+    with pytest.raises(HiveError) as refused:
+        async with converse(["/nowhere/at/all"], {}):
+            pass
+    assert refused.value.code == "no_command"

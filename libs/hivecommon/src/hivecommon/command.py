@@ -4,8 +4,8 @@ import asyncio
 import os
 import signal
 import subprocess  # noqa: TID251 - this is the door
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -109,12 +109,16 @@ async def run(
             hint=" ".join(argv)[:500],
         ) from error  # fmt: skip
     finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        # A paused pipe would stay open for ever; asyncio has no public way to let go of it.
-        process._transport.close()  # type: ignore[attr-defined] # noqa: SLF001
-        await process.wait()
+        await _end(process)
     return Completed(tuple(argv), process.returncode or 0, stdout, stderr)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    # A paused pipe would stay open for ever; asyncio has no public way to let go of it.
+    process._transport.close()  # type: ignore[attr-defined] # noqa: SLF001
+    await process.wait()
 
 
 async def _communicate(process: asyncio.subprocess.Process, stdin: bytes) -> tuple[bytes, bytes]:
@@ -146,6 +150,59 @@ async def _communicate(process: asyncio.subprocess.Process, stdin: bytes) -> tup
     except* HiveError as errors:
         raise errors.exceptions[0] from None
     return stdout.result(), stderr.result()
+
+
+class Dialogue:
+    """A program that runs and is talked to: what it says on both its outputs comes as one text."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def read(self) -> str:
+        """Return the next piece of what it says; empty once it says nothing any more."""
+        output = self._process.stdout
+        return (await output.read(1 << 16)).decode(errors="replace") if output else ""
+
+    async def say(self, line: str) -> None:
+        """Hand it a line; one that has ended does not hear it."""
+        if self._process.stdin is not None:
+            with suppress(BrokenPipeError, ConnectionResetError):
+                self._process.stdin.write(line.encode() + b"\n")
+                await self._process.stdin.drain()
+
+    async def status(self) -> int:
+        """Wait for its end and return its exit status."""
+        return await self._process.wait()
+
+
+Converse = Callable[[Sequence[str], Mapping[str, str]], AbstractAsyncContextManager[Dialogue]]
+"""How modules are given `converse`."""
+
+
+@asynccontextmanager
+async def converse(argv: Sequence[str], env: Mapping[str, str]) -> AsyncIterator[Dialogue]:
+    """Run `argv` for the length of the block; then its whole process group is killed and reaped.
+
+    `env` is added to the base environment. The deadline is the caller's. Raises `no_command`.
+    """
+    try:
+        process = await asyncio.create_subprocess_exec(  # noqa: TID251 - this is the door
+            *argv,
+            env={**base_environment(), **env},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise HiveError(
+            f"cannot run {argv[0]!r}: {error.strerror or error}", code="no_command",
+            hint="is it installed and in PATH?",
+        ) from error  # fmt: skip
+    try:
+        yield Dialogue(process)
+    finally:
+        await _end(process)
 
 
 async def start_detached(
