@@ -23,6 +23,8 @@ ANSWERER_BY_MODULE: Final = {
     "schedules": "approvals",
     "dashboard": "dashboard",
     "harness": "harness",
+    "login": "harness",
+    "usage": "harness",
     "forge": "forge-gw",
 }
 """Which service answers the requests of a contracts module; those of harness on `req.` are lifecycle's."""
@@ -61,6 +63,9 @@ _SAMPLES: Final[dict[str, Any]] = {
     "text": "Red or blue?",
     "answer": "Blue.",
     "who": "operator:anna",
+    "code": "4f1c…#9ab2…",
+    "kind": "oauth_token",
+    "cap": 5.0,
 }
 
 RequestClass = type[Request[Any]]

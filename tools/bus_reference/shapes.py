@@ -19,6 +19,7 @@ _WORDS: Final[dict[type[shape.Type], str]] = {
     shape.BoolType: "true or false",
     shape.NoneType: "null",
     shape.DateTimeType: "time (RFC 3339)",
+    shape.DateType: "day (`2026-03-01`)",
     shape.DictType: "object",
     shape.AnyType: "anything",
 }
@@ -123,6 +124,8 @@ class Shapes:
                 return f"list of {self._type(item)}"
             case shape.EnumType(cls=cls) | shape.StructType(cls=cls):
                 return self.link(cls)
+            case shape.LiteralType(values=values):
+                return " or ".join(f"`{value}`" for value in values)
             case shape.UnionType(types=types) if len(types) > _MOST_SHOWN:
                 return "one of the kinds of [events](#events)"
             case shape.UnionType(types=types):

@@ -80,6 +80,8 @@ def agent_words(body: AgentEventBody) -> str:  # noqa: C901, PLR0911, PLR0912 - 
             return f"writes to {body.to}: {body.body}"
         case kinds.MessageParked():
             return f"parked a message from {body.sender}, number {body.number}: {body.reason}"
+        case kinds.LoggedIn():
+            return f"was given {body.means}"
         case kinds.StatusChanged():
             said = f", {body.status.status_text}" if body.status.status_text else ""
             return f"is {body.status.activity}{said}"

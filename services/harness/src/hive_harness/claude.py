@@ -66,7 +66,8 @@ class Conversation:
     model: str
     system_prompt: str
     tools: Sequence[Tool]
-    environment: dict[str, str]
+    environment: Callable[[], dict[str, str]]
+    """Asked at every start: an operator may have logged the agent in meanwhile."""
     rules: Rules
 
 
@@ -84,6 +85,15 @@ class Claude:
         self._client: ClaudeSDKClient | None = None
         self._said: list[str] = []
         self._cost_usd = 0.0
+        self._environment: dict[str, str] = {}
+
+    @property
+    def outdated(self) -> bool:
+        """Whether the CLI should be started with other credentials than it was.
+
+        A login of the CLI's own it takes up by itself; variables it has for life.
+        """
+        return self._client is not None and self._environment != self._conversation.environment()
 
     @property
     def connected(self) -> bool:
@@ -100,7 +110,8 @@ class Claude:
 
         self._said.clear()
         cli = await self._conversation.find_cli()
-        client = ClaudeSDKClient(self._options(cli, session_id, resume=resume))
+        environment = self._conversation.environment()
+        client = ClaudeSDKClient(self._options(cli, session_id, environment, resume=resume))
         try:
             await client.connect()
         except ClaudeSDKError as error:
@@ -110,6 +121,7 @@ class Claude:
             await _disconnect(client)
             raise
         self._client = client
+        self._environment = environment
         self._cost_usd = 0.0
 
     async def turn(self, prompt: str) -> AsyncIterator[Happening]:
@@ -165,7 +177,9 @@ class Claude:
             raise CliEnded("it is not running")
         return self._client
 
-    def _options(self, cli: Path, session_id: str, *, resume: bool) -> "ClaudeAgentOptions":
+    def _options(
+        self, cli: Path, session_id: str, environment: dict[str, str], *, resume: bool
+    ) -> "ClaudeAgentOptions":
         from claude_agent_sdk import ClaudeAgentOptions, create_sdk_mcp_server  # noqa: PLC0415 - as above
 
         how = self._conversation
@@ -196,7 +210,7 @@ class Claude:
             permission_mode="dontAsk",
             stderr=self._hear,
             env={
-                **how.environment,
+                **environment,
                 MARK: str(how.run),
                 "HIVE_KEEPER": str(_PACKAGE / "keeper.py"),
                 "HIVE_KEEPER_PYTHON": sys.executable,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,12 @@ from hivecommon.names import AgentName, parse_agent_name
 CREDENTIAL_VARIABLES: Final = (
     "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN",
 )  # fmt: skip
+# How the CLI reaches claude.com from a host behind a proxy; a login's own environment is made anew.
+_NETWORK_VARIABLES: Final = (
+    "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy",
+    "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE",
+)  # fmt: skip
+_LOGIN_S: Final = 900
 DEFAULT_MODEL: Final = "claude-sonnet-4-5"
 
 
@@ -29,7 +36,11 @@ class Settings:
     harness: HarnessConfig
     has_key: bool
     """Whether the environment holds a credential, so that no login is needed."""
+    login_life: timedelta
+    """How long a login may take from its start to its code."""
     environment: dict[str, str] = field(repr=False)
+    network: dict[str, str] = field(repr=False)
+    """Proxies and certificates; a proxy's address may hold a password."""
 
     @property
     def name(self) -> AgentName:
@@ -61,6 +72,10 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         for name, directory in (("HIVE_AGENT_RUN", run), ("HYPERHIVE_STATE_DIR", state))
         if not directory.is_dir()
     ]
+    login_s = environ.get("HIVE_LOGIN_S") or str(_LOGIN_S)
+    if not login_s.isdecimal() or not 1 <= int(login_s) <= _LOGIN_S * 96:
+        problems.append(f"HIVE_LOGIN_S={login_s!r} is no number of seconds up to a day")
+        login_s = str(_LOGIN_S)
     if problems:
         raise HiveError(
             "; ".join(problems), code="bad_environment",
@@ -73,6 +88,8 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         cli=cli,
         harness=read_harness_config(run / "harness.json"),
         has_key=any(environ.get(name) for name in CREDENTIAL_VARIABLES),
+        login_life=timedelta(seconds=int(login_s)),
+        network={name: environ[name] for name in _NETWORK_VARIABLES if environ.get(name)},
         environment={
             "CLAUDE_CONFIG_DIR": str(claude),
             "HYPERHIVE_STATE_DIR": str(state),

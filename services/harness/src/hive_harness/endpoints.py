@@ -19,6 +19,7 @@ from nats.aio.msg import Msg
 
 RequestT = TypeVar("RequestT", bound=Request[Any])
 Handler = Callable[[RequestT], Awaitable[Reply]]
+Handlers = Mapping[type[Request[Any]], Handler[Any]]
 
 MAX_IN_FLIGHT: Final = 64
 # Requests from the services' and operators' accounts have such a reply subject, made by the server.
@@ -36,7 +37,7 @@ class Endpoints:
         self._agent = agent
         self._in_flight = 0
 
-    async def start(self, handlers: Mapping[type[Request[Any]], Handler[Any]]) -> None:
+    async def start(self, handlers: Handlers) -> None:
         """Answer each request class with its handler from now on."""
         for request_type, handler in handlers.items():
             subject = fill(request_type.subject, agent=self._agent)

@@ -15,7 +15,7 @@ from hivecommon import command
 from hivecommon.application import ServiceTasks
 from hivecommon.broker import agent_inbox_prefix
 from hivecommon.bus import Bus, Login
-from hivecommon.contracts.events import HarnessStopped, Trouble, TurnEnded, TurnStarted
+from hivecommon.contracts.events import HarnessStopped, LoggedIn, Trouble, TurnEnded, TurnStarted
 from hivecommon.contracts.harness import Hello
 from hivecommon.contracts.roster import Activity, HarnessStatus
 from hivecommon.daemon import notify_ready
@@ -31,6 +31,7 @@ from hive_harness.database import Database
 from hive_harness.endpoints import Endpoints
 from hive_harness.eventlog import EventLog
 from hive_harness.inbox import Inbox
+from hive_harness.login_desk import LoginCli, LoginDesk
 from hive_harness.orphans import kill_orphans
 from hive_harness.outbox import Outbox
 from hive_harness.post import Post
@@ -149,6 +150,7 @@ class _Harness:
         )  # fmt: skip
         self._outbox = Outbox(log, bus, settings.name)
         self._inbox = Inbox(bus, memory.store, settings.name, group, self._wake)
+        self._credentials = Credentials(settings.claude, settings.has_key)
         self._claude = Claude(self._conversation())
         self._worker = Worker(
             Parts(
@@ -158,11 +160,24 @@ class _Harness:
                 log=log,
                 inbox=self._inbox,
                 board=self._board,
-                credentials=Credentials(settings.claude, settings.has_key),
+                credentials=self._credentials,
                 clock=_now,
             ),
             paused=config.paused,
             spend_cap_usd=config.spend_cap_usd,
+        )
+        self._login_desk = LoginDesk(
+            LoginCli(
+                find_cli=lambda: find_cli(settings.cli, command.run),
+                converse=command.converse,
+                run=settings.run,
+                environment={**settings.network, **settings.environment},
+                life=settings.login_life,
+            ),
+            self._credentials,
+            group,
+            _now,
+            self._logged_in,
         )
         self.page = AgentPage(settings, self._worker, self._board, log, memory.store, _now)
         self._working: asyncio.Task[None] | None = None
@@ -173,7 +188,8 @@ class _Harness:
         self._group.create_task(self._outbox.run())
         self._group.create_task(self._inbox.keep_alive())
         service = HarnessService(self._worker, self._board, self._memory.log, self.page.mint_ticket)
-        await Endpoints(self._bus, self._group, self._settings.name).start(service.endpoints)
+        endpoints = {**service.endpoints, **self._login_desk.endpoints}
+        await Endpoints(self._bus, self._group, self._settings.name).start(endpoints)
         await self._bus.client.flush()
         self._working = self._group.create_task(self._work())
         self._group.create_task(self._say_hello())
@@ -204,6 +220,10 @@ class _Harness:
                 await log.flushed()
                 await self._outbox.drained()
 
+    def _logged_in(self, event: LoggedIn) -> None:
+        self._memory.log.record(event)
+        self._worker.credentials_changed()
+
     def _wake(self) -> None:
         self._worker.wake()
 
@@ -216,7 +236,7 @@ class _Harness:
             model=settings.model,
             system_prompt=system_prompt(settings.harness),
             tools=self._tools(),
-            environment=settings.environment,
+            environment=lambda: {**settings.environment, **self._credentials.environment},
             rules=rules_of(settings.harness),
         )
 

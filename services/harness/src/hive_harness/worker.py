@@ -69,7 +69,7 @@ class Worker:
         self._cap_lifted_on: date | None = None
         self._stopping = False
         self._obstacle: Obstacle | None = None
-        self._login_tried: Fingerprint = None
+        self._login_tried: Fingerprint = ()
         self._failures = 0
         self._turn: Turn | None = None
         self._wake = asyncio.Event()
@@ -93,6 +93,11 @@ class Worker:
             self._cap_lifted_on = self._parts.clock().date()
         self._overcome()
         return waits
+
+    def credentials_changed(self) -> None:
+        """Go on with what waits for a login."""
+        if self._obstacle is not None and self._obstacle.code is Code.NEEDS_LOGIN:
+            self._overcome()
 
     def set_paused(self, paused: bool) -> bool:  # noqa: FBT001 - the verb's only argument
         """Begin no new turn, or go on; return whether that changed anything."""
@@ -203,7 +208,9 @@ class Worker:
         """Start the CLI unless it runs; False, with the obstacle shown, when it does not start."""
         parts = self._parts
         if parts.claude.connected:
-            return True
+            if not parts.claude.outdated:
+                return True
+            await parts.claude.close()
         parts.board.change(activity=Activity.STARTING)
         try:
             connected = await parts.sessions.connect(parts.claude)

@@ -98,6 +98,8 @@ class TurnEnded(msgspec.Struct, frozen=True, tag_field="kind", tag="turn_ended")
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
     tool_calls: int = 0
+    tools: dict[str, int] = msgspec.field(default_factory=dict)
+    """How often which tool was called."""
     error: str = ""
     also: list[str] = msgspec.field(default_factory=list)
     """Ids of the further messages that the turn had taken: the outcome is theirs too."""
@@ -120,6 +122,13 @@ class MessageParked(msgspec.Struct, frozen=True, tag_field="kind", tag="message_
     message_id: str
     sender: str
     reason: str
+
+
+class LoggedIn(msgspec.Struct, frozen=True, tag_field="kind", tag="logged_in"):
+    """An operator logged the agent in at Claude, or gave it a key."""
+
+    means: str
+    """With what: a login, a token or an API key; never what is in it."""
 
 
 class StatusChanged(msgspec.Struct, frozen=True, tag_field="kind", tag="status"):
@@ -148,6 +157,7 @@ AgentEventBody = (
     | TurnEnded
     | MessageSent
     | MessageParked
+    | LoggedIn
     | StatusChanged
     | Trouble
 )

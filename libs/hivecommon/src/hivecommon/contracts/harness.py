@@ -74,6 +74,13 @@ class SetPaused(Request[Done], frozen=True, kw_only=True):
     paused: bool
 
 
+class ApplyCap(Request[Done], frozen=True, kw_only=True):
+    """Bound what the turns of a day may cost; lifecycle alone sends it. None: they may cost what they do."""
+
+    subject: ClassVar[str] = "agent.{agent}.apply_cap"
+    usd_per_day: float | None = None
+
+
 class RetryNow(Request[Done], frozen=True, kw_only=True):
     """Try again at once what waits for a limit to reset, a login or a repair."""
 

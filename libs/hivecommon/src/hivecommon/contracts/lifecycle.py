@@ -1,6 +1,6 @@
 """What lifecycle answers: the operator's verbs on agents, and what agents and services ask of it."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
@@ -112,6 +112,18 @@ class Resume(AgentRequest[Done], frozen=True, kw_only=True):
     """Let a paused agent go on."""
 
     subject: ClassVar[str] = "hive.resume"
+
+
+Cap = Annotated[float, msgspec.Meta(gt=0, le=100_000)] | Literal["off", "config"]
+"""US dollars a day; `off`: no cap at all; `config`: what `agent.toml` says, if it says anything."""
+
+
+class SetCap(AgentRequest[Done], frozen=True, kw_only=True):
+    """Say what the turns of an agent may cost in a day; it goes before what `agent.toml` says."""
+
+    subject: ClassVar[str] = "hive.cap"
+    bare: ClassVar[str | None] = None
+    cap: Cap
 
 
 class ExecuteSpawn(AgentRequest[JobAccepted], frozen=True, kw_only=True):
