@@ -38,28 +38,14 @@ async def eventually(true: Callable[[], bool], what: str) -> None:
         raise AssertionError(what) from error
 
 
-def processes(agent: HarnessProcess) -> dict[int, str]:
-    """Return the programs that run for an agent besides its harness, by process id."""
-    found = {}
-    for entry in Path("/proc").iterdir():
-        try:
-            environment = (entry / "environ").read_bytes().split(b"\0")
-            command = (entry / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if f"HIVE_CLI_OF={agent.run}".encode() in environment and command[0]:
-            found[int(entry.name)] = Path(command[0].decode()).name
-    return found
-
-
 def pid_of(agent: HarnessProcess, program: str) -> int:
     """Return the process of an agent that runs `program`."""
-    return next(pid for pid, name in processes(agent).items() if name == program)
+    return next(pid for pid, name in agent.programs().items() if name == program)
 
 
 async def in_the_middle_of_a_tool(agents: Agents, agent: HarnessProcess) -> None:
     await eventually(
-        lambda: list(processes(agent).values()).count("tail") == 2,
+        lambda: list(agent.programs().values()).count("tail") == 2,
         "the tool runs",
     )
 
@@ -75,7 +61,7 @@ async def test_a_killed_harness_leaves_nothing_running_and_its_turn_comes_again(
     await watch.until(lambda e: isinstance(e.body, ToolCall))
     await in_the_middle_of_a_tool(agents, agent)
     agent.kill()
-    await eventually(lambda: not processes(agent), f"nothing runs on: {processes(agent)}")
+    await eventually(lambda: not agent.programs(), f"nothing runs on: {agent.programs()}")
     agent.start()
     assert (await watch.turn_ended(asked)).outcome == "answered"
     first, second = watch.bodies(TurnStarted)
@@ -98,7 +84,7 @@ async def test_a_killed_cli_is_replaced_and_its_turn_comes_again(agents: Agents)
     os.kill(pid_of(agent, "claude"), signal.SIGKILL)
     assert (await watch.turn_ended(asked)).outcome == "answered"
     assert [turn.redelivered for turn in watch.bodies(TurnStarted)] == [False, True]
-    assert "tail" not in processes(agent).values()
+    assert "tail" not in agent.programs().values()
     assert {started.session_id for started in watch.bodies(HarnessStarted)} == {
         watch.bodies(HarnessStarted)[0].session_id
     }
@@ -108,7 +94,7 @@ async def test_a_cli_that_was_killed_while_idle_is_not_noticed_by_anybody(agents
     agent, watch = await agents.spawn("klara")
     await watch.turn_ended(await tell(agents.operator, "klara", "one"))
     os.kill(pid_of(agent, "claude"), signal.SIGKILL)
-    await eventually(lambda: not processes(agent), "the keeper is gone too")
+    await eventually(lambda: not agent.programs(), "the keeper is gone too")
     asked = await tell(agents.operator, "klara", "two")
     assert (await watch.turn_ended(asked)).outcome == "answered"
     assert [turn.redelivered for turn in watch.bodies(TurnStarted)] == [False, False]
@@ -122,7 +108,7 @@ async def test_a_harness_that_is_stopped_in_a_turn_tells_so_when_it_comes_again(
     asked = await tell(agents.operator, "lena", "work")
     await agents.asked("work")
     assert await agent.stop() == 0
-    assert not processes(agent)
+    assert not agent.programs()
     agent.start()
     assert (await watch.turn_ended(asked)).outcome == "answered"
     assert "(the harness was stopped)" in agents.api.requests[-1].last_user_text

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hivecommon.contracts.events import Trouble, TurnEnded, TurnStarted
+from hivecommon.contracts.events import HarnessStarted, TurnEnded, TurnStarted
 from hivecommon.contracts.harness import RetryNow
 from hivecommon.contracts.roster import Activity, HarnessStatus
 from hivetesting.agents import Agents
@@ -129,14 +129,30 @@ async def test_a_cli_that_is_missing_is_said_and_looked_for_again(
     assert not [e for e in watch.bodies(TurnStarted) if e.message_id == asked]
 
 
-async def test_a_cli_that_is_too_old_is_refused(agents: Agents, tmp_path: Path) -> None:
-    old = tmp_path / "claude"
-    old.write_text("#!/bin/sh\necho '2.1.197 (Claude Code)'\n")
-    old.chmod(0o755)
-    _, watch = await agents.spawn("carla", environment={"HIVE_CLAUDE_CLI": str(old)})
-    status = await status_with(watch, "cli_too_old")
-    assert "2.1.197" in status.trouble_text
-    assert len(watch.bodies(Trouble)) == 1
+async def test_a_login_lost_in_mid_session_is_waited_for_and_the_message_kept(
+    agents: Agents,
+) -> None:
+    agents.api.script = Rules()
+    agent = await agents.register("beate", environment={"ANTHROPIC_API_KEY": ""})
+    log_in(agent.claude, "first-token")
+    watch = await agents.watch("beate")
+    agent.start()
+    await watch.turn_ended(await tell(agents.operator, "beate", "one"))
+    agents.api.script = refuses("first-token")
+    asked = await tell(agents.operator, "beate", "two")
+    status = await status_with(watch, "needs_login")
+    assert (status.needs_login, status.retry_at) == (True, None)
+    info = await agents.lifecycle.jetstream.consumer_info("INBOX", "beate")
+    assert info.num_ack_pending == 1
+    log_in(agent.claude, "second-token")
+    assert (await watch.turn_ended(asked)).outcome == "answered"
+    assert agents.api.requests[-1].credential == "second-token"
+    assert len({started.session_id for started in watch.bodies(HarnessStarted)}) == 1
+    await watch.status(lambda s: s.activity is Activity.IDLE and not s.needs_login)
+
+
+def refuses(token: str) -> Script:
+    return lambda request: [unauthenticated() if request.credential == token else Says("yes")]
 
 
 async def test_a_spend_cap_parks_the_agent_until_an_operator_lifts_it(agents: Agents) -> None:
@@ -151,10 +167,10 @@ async def test_a_spend_cap_parks_the_agent_until_an_operator_lifts_it(agents: Ag
     assert (await watch.turn_ended(waiting)).outcome == "answered"
 
 
-def log_in(directory: Path) -> None:
+def log_in(directory: Path, token: str = "scripted-access-token") -> None:
     """Leave credentials as a login does."""
     login = {
-        "accessToken": "scripted-access-token",
+        "accessToken": token,
         "refreshToken": "scripted-refresh-token",
         "expiresAt": int((time.time() + 3600) * 1000),
         "scopes": ["user:inference", "user:profile"],

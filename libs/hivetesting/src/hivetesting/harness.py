@@ -108,6 +108,19 @@ class HarnessProcess:
             raise RuntimeError(f"{self.name} does not run")
         return self.process.pid
 
+    def programs(self) -> dict[int, str]:
+        """Return what runs for the agent besides its harness: programs' names by process id."""
+        found = {}
+        for entry in Path("/proc").iterdir():
+            try:
+                environment = (entry / "environ").read_bytes().split(b"\0")
+                command = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue  # it is no process, or has ended meanwhile
+            if f"HIVE_CLI_OF={self.run}".encode() in environment and command[0]:
+                found[int(entry.name)] = Path(command[0].decode()).name
+        return found
+
     def kill(self) -> None:
         """End it as the kernel would when memory is short."""
         if self.process is not None:

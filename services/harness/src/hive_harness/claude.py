@@ -124,9 +124,10 @@ class Claude:
         self._environment = environment
         self._cost_usd = 0.0
 
-    async def turn(self, prompt: str) -> AsyncIterator[Happening]:
+    async def turn(self, prompt: str, heard: Callable[[], None]) -> AsyncIterator[Happening]:
         """Give the model a prompt, as text that is not interpreted, and report until its result.
 
+        `heard` is called at every sign of life, also when there is nothing to report.
         Raises `CliEnded`, after which the client is closed; `CliGone` when the prompt was not even
         taken.
         """
@@ -144,6 +145,7 @@ class Claude:
             raise CliGone(self._last_words() or str(error)) from error
         try:
             async for message in client.receive_messages():
+                heard()
                 for happening in reader.read(message):
                     yield happening
                     if isinstance(happening, Result):
@@ -208,6 +210,8 @@ class Claude:
             allowed_tools=[*how.rules.allowed(BUILT_IN_TOOLS), f"mcp__{toolbox.SERVER}"],
             disallowed_tools=list(how.rules.denied),
             permission_mode="dontAsk",
+            # A long answer is told when it is whole; its pieces show until then that it goes on.
+            include_partial_messages=True,
             stderr=self._hear,
             env={
                 **environment,

@@ -1,6 +1,6 @@
 """Reads the CLI's messages: from the SDK's classes to what happened in a turn."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from claude_agent_sdk import (
@@ -95,6 +95,7 @@ class Reader:
                 cache_write_tokens=usage.get("cache_creation_input_tokens") or 0,
             ),
             context_used=self._context_used(message),
+            refused=tuple(_refused(message.permission_denials or ())),
         )
 
     def _context_used(self, message: ResultMessage) -> float | None:
@@ -147,6 +148,12 @@ def _read_blocks(blocks: list[ContentBlock], *, of_user: bool = False) -> Iterat
                 yield Returned(block.tool_use_id, text, bool(block.is_error))
             case _:
                 pass
+
+
+def _refused(denials: Iterable[Any]) -> Iterator[str]:
+    for denial in denials:
+        if isinstance(denial, Mapping):
+            yield clean(str(denial.get("tool_name", "?")))
 
 
 def _result_text(content: str | list[dict[str, Any]] | None) -> str:

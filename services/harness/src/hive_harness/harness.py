@@ -165,6 +165,7 @@ class _Harness:
             ),
             paused=config.paused,
             spend_cap_usd=config.spend_cap_usd,
+            silence_s=config.silence_s,
         )
         self._login_desk = LoginDesk(
             LoginCli(

@@ -61,7 +61,7 @@ class HarnessService:
         return Done(changed=self._worker.set_paused(request.paused))
 
     async def _retry_now(self, _request: RetryNow) -> Done:
-        return Done(changed=self._worker.retry_now())
+        return Done(changed=await self._worker.retry_now())
 
     async def _ticket(self, _request: UiTicket) -> Ticket:
         return await self._mint_ticket()

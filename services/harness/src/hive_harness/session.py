@@ -129,6 +129,8 @@ class Result:
     usage: Usage = field(default_factory=Usage)
     context_used: float | None = None
     """Share of the model's context that is in use, 0 to 1."""
+    refused: tuple[str, ...] = ()
+    """Tools that were called and not allowed, in order."""
 
 
 Happening = Began | Said | Thought | Called | Returned | Retrying | LimitSeen | Compacting | Result

@@ -108,5 +108,11 @@ async def _version(cli: Path, run: Run) -> str:
     recorded = cli.with_name("claude.version")
     if recorded.is_file():
         return recorded.read_text().strip()
-    completed = (await run([str(cli), "--version"], timeout_s=20)).check()
+    try:
+        completed = (await run([str(cli), "--version"], timeout_s=20)).check()
+    except HiveError as error:
+        raise HiveError(
+            f"{cli} does not tell its version: {error.message}", code="cli_missing",
+            hint="HIVE_CLAUDE_CLI must name a Claude CLI that runs on this machine",
+        ) from error  # fmt: skip
     return completed.stdout.decode(errors="replace").strip()

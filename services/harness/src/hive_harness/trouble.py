@@ -33,6 +33,9 @@ class Code(StrEnum):
     SPEND_CAP = "spend_cap"
 
 
+_SHOWN: Final = {401: Code.NEEDS_LOGIN, 429: Code.RATE_LIMITED, 529: Code.OVERLOADED}
+
+
 @dataclass(frozen=True)
 class Obstacle:
     """Why no turn can run now. Without `retry_at` it lasts until something outside changes."""
@@ -80,6 +83,22 @@ def crashed(words: str, *, attempts: int, failures: int, now: datetime) -> Verdi
         return GivenUp(f"the Claude CLI ended {attempts} times in its turn: {words}")
     wait = backoff(failures - 1) if failures > 1 else timedelta()
     return Again(Obstacle(Code.CLI_CRASHED, f"the Claude CLI ended: {words}", now + wait))
+
+
+def silent(limit_s: float, *, attempts: int, failures: int, now: datetime) -> Verdict:
+    """Judge a turn that was stopped because nothing came from the model any more."""
+    words = f"nothing came from the model for {limit_s:g} s"
+    if attempts >= MAX_ATTEMPTS:
+        return GivenUp(f"{words}, {attempts} times in its turn")
+    return Again(Obstacle(Code.API_ERROR, words, now + backoff(failures)))
+
+
+def retrying(status: int | None, error: str, *, attempt: int, retry_at: datetime) -> Obstacle:
+    """Return what to show while the CLI waits to ask the API again, in the middle of a turn."""
+    code = _SHOWN.get(status, Code.API_ERROR)
+    words = f"the API answered {status}" if status else "the API did not answer"
+    detail = f" ({error})" if error else ""
+    return Obstacle(code, f"{words}{detail}; attempt {attempt} failed", retry_at)
 
 
 def judge(

@@ -1,11 +1,14 @@
 """One turn: a message given to the model, what it does told as it happens, how it ended."""
 
+import asyncio
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+import structlog
 from hivecommon.contracts.events import Trouble
 from hivecommon.contracts.roster import Activity
 
@@ -26,11 +29,16 @@ from hive_harness.session import (
     Said,
     Thought,
 )
+from hive_harness.silence import Silence
 from hive_harness.status import StatusBoard
 from hive_harness.store import Fate
+from hive_harness.trouble import Obstacle, retrying
 
 _UNAUTHORIZED: Final = 401
 _ENDED_IN_TURN: Final = "the harness ended in the middle of the turn"
+_MANY: Final = 20
+
+_log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,8 @@ class Stage:
     clock: Clock
     on_progress: Callable[[], None]
     """Called when the model does something: whatever kept it from it is over."""
+    silence_s: float
+    """How long the model may say nothing before the turn is stopped."""
 
 
 class Turn:
@@ -58,6 +68,12 @@ class Turn:
         self.aborting = False
         self.unauthorized = False
         """Whether the API did not accept the login."""
+        self.stalled = False
+        """Whether it was stopped because nothing came from the model any more."""
+        self.waiting: Obstacle | None = None
+        """Why the CLI waits before it asks the API again; None while it does not."""
+        self.hurried = False
+        """Whether it was stopped so that the API is asked again at once."""
         self.limit: LimitSeen | None = None
         self.result = Result(ok=False)
 
@@ -73,12 +89,33 @@ class Turn:
         prompt = turn_prompt(
             self.letter, unread=unread, again=self._note, fence=secrets.token_hex(4)
         )
-        async for happening in self._stage.claude.turn(prompt):
-            self._take(happening)
-            if isinstance(happening, Retrying) and happening.status == _UNAUTHORIZED:
-                # The CLI would try for more than a minute.
-                self.unauthorized = True
-                await self.abort()
+        silence = Silence(self._stage.silence_s, time.monotonic)
+        watching = asyncio.ensure_future(self._watch(silence))
+        try:
+            async for happening in self._stage.claude.turn(prompt, silence.heard):
+                silence.take(happening)
+                self._take(happening)
+                if isinstance(happening, Retrying) and happening.status == _UNAUTHORIZED:
+                    # The CLI would try for more than a minute.
+                    self.unauthorized = True
+                    await self.abort()
+        finally:
+            watching.cancel()
+
+    async def _watch(self, silence: Silence) -> None:
+        while left_s := silence.left_s:
+            await asyncio.sleep(left_s)
+        _log.warning("model_silent", turn=self.number, silence_s=silence.limit_s)
+        self.stalled = True
+        await self.abort()
+
+    async def hurry(self) -> bool:
+        """Have the API asked again at once; False when nothing waits for that."""
+        if self.waiting is None:
+            return False
+        self.hurried = True
+        await self.abort()
+        return True
 
     async def abort(self) -> None:
         """Stop the model; `run` then ends."""
@@ -114,14 +151,12 @@ class Turn:
             case Began():
                 stage.board.change(model=happening.model)
             case Said() | Thought() | Called() | Returned():
+                self.waiting = None
                 stage.on_progress()
                 stage.log.record(transcript.told(happening), turn=self.number)
                 self._show_tool(happening)
             case Retrying():
-                what = f"{happening.status or 'no answer'} {happening.error}"
-                retry_at = stage.clock() + timedelta(seconds=happening.delay_s)
-                text = f"attempt {happening.attempt} failed: {what}"
-                stage.log.record(Trouble("api_retry", text, retry_at), turn=self.number)
+                self._show_retry(happening)
             case LimitSeen():
                 self.limit = happening
             case Compacting():
@@ -129,6 +164,19 @@ class Turn:
                 stage.board.change(activity=activity)
             case Result():
                 self.result = happening
+                for tool in happening.refused[:_MANY]:
+                    text = f"the call of {tool[:80]} was refused: its tools do not allow it"
+                    stage.log.record(Trouble("tool_refused", text), turn=self.number)
+
+    def _show_retry(self, retry: Retrying) -> None:
+        stage = self._stage
+        retry_at = stage.clock() + timedelta(seconds=retry.delay_s)
+        self.waiting = retrying(
+            retry.status, retry.error[:200], attempt=retry.attempt, retry_at=retry_at
+        )
+        stage.log.record(Trouble("api_retry", self.waiting.text, retry_at), turn=self.number)
+        if retry.status != _UNAUTHORIZED:  # that one is not waited for
+            stage.board.hinder(self.waiting)
 
     def _show_tool(self, happening: Said | Thought | Called | Returned) -> None:
         if isinstance(happening, Called):

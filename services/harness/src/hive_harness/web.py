@@ -147,7 +147,7 @@ class AgentPage:
         return Done(changed=await self._worker.interrupt())
 
     async def _retry(self, _request: Request) -> Done:
-        return Done(changed=self._worker.retry_now())
+        return Done(changed=await self._worker.retry_now())
 
     async def _transcript(self, params: TranscriptParams, sink: Sink) -> None:
         news = asyncio.Event()

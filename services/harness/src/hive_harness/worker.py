@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -31,6 +31,7 @@ from hive_harness.trouble import (
     backoff,
     crashed,
     judge,
+    silent,
     spent,
 )
 from hive_harness.turn import Stage, Turn
@@ -59,10 +60,17 @@ class Parts:
 class Worker:
     """Runs turns until `stop`. Its decisions are made in `turns` and `trouble`."""
 
-    def __init__(self, parts: Parts, *, paused: bool, spend_cap_usd: float | None) -> None:
+    def __init__(
+        self, parts: Parts, *, paused: bool, spend_cap_usd: float | None, silence_s: float
+    ) -> None:
         self._parts = parts
         self._stage = Stage(
-            parts.claude, parts.log, parts.board, parts.clock, on_progress=self._overcome
+            parts.claude,
+            parts.log,
+            parts.board,
+            parts.clock,
+            on_progress=self._overcome,
+            silence_s=silence_s,
         )
         self._paused = paused
         self._spend_cap_usd = spend_cap_usd
@@ -83,11 +91,13 @@ class Worker:
         """Look again what there is to do."""
         self._wake.set()
 
-    def retry_now(self) -> bool:
+    async def retry_now(self) -> bool:
         """Try again what waits for a limit, a login or a repair; False when nothing does.
 
         A spend cap that was reached is lifted for the rest of the day.
         """
+        if self._turn is not None:
+            return await self._turn.hurry()
         waits = self._obstacle is not None
         if self._obstacle is not None and self._obstacle.code is Code.SPEND_CAP:
             self._cap_lifted_on = self._parts.clock().date()
@@ -199,9 +209,9 @@ class Worker:
         self._hinder(Obstacle(Code.DISK_FULL, text, self._after(_DISK_POLL_S)))
 
     def _overcome(self) -> None:
+        self._parts.board.hinder(None)
         if self._obstacle is not None:
             self._obstacle = None
-            self._parts.board.hinder(None)
             self.wake()
 
     async def _connect(self) -> bool:
@@ -259,12 +269,16 @@ class Worker:
             await self._parts.sessions.forget()
             return Again(Obstacle(Code.CLI_CRASHED, error.message, clock()))
         except CliEnded as error:
+            if (stopped := self._stopped(turn)) is not None:
+                return stopped
             if turn.aborting and not turn.unauthorized:
                 return Interrupted()
             self._failures += 1
             return crashed(
                 error.message, attempts=turn.attempts, failures=self._failures, now=clock()
             )
+        if not turn.result.ok and (stopped := self._stopped(turn)) is not None:
+            return stopped
         if turn.unauthorized and not turn.result.ok:
             return Again(Obstacle(Code.NEEDS_LOGIN, "the login is not accepted any more"))
         passed = turn.result.ok or turn.result.aborted
@@ -273,6 +287,18 @@ class Worker:
             turn.result, turn.limit,
             attempts=turn.attempts, failures=self._failures, now=clock(),
         )  # fmt: skip
+
+    def _stopped(self, turn: Turn) -> Verdict | None:
+        """Return what becomes of a turn that the harness stopped for a reason of its own."""
+        now = self._parts.clock()
+        if turn.hurried and turn.waiting is not None:
+            return Again(replace(turn.waiting, retry_at=now))
+        if turn.stalled:
+            self._failures += 1
+            return silent(
+                self._stage.silence_s, attempts=turn.attempts, failures=self._failures, now=now
+            )
+        return None
 
     async def _conclude(self, turn: Turn, verdict: Verdict) -> None:
         parts = self._parts

@@ -71,6 +71,7 @@ def write_harness_config(
         tools_denied=agent.config.tools.deny,
         mcp_servers=agent.config.mcp_servers,
         spend_cap_usd=agent.config.spend.usd_per_day,
+        silence_s=agent.config.turn.silence_s,
         configs=configs if agent.manager else "",
         operator_hosts=[] if host in _LOOPBACK | _ANY else [host],
     )

@@ -27,6 +27,8 @@ Effort = Annotated[str, msgspec.Meta(pattern=r"\A(low|medium|high|xhigh|max)?\Z"
 
 COMPACT_AT: Final = 0.75
 CLI_MEMORY_BYTES: Final = 1536 << 20
+SILENCE_S: Final = 300.0
+"""Pieces of an answer, of thinking too, come several times a second; the API itself pings a silent stream."""
 _OWN_SERVER: Final = "hive"
 _SMALLEST_MEMORY_BYTES: Final = 256 << 20
 _UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
@@ -79,6 +81,13 @@ class InboxRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """At most so many messages of one sender in one turn."""
 
 
+class TurnRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a turn goes."""
+
+    silence_s: Annotated[float, msgspec.Meta(ge=1, le=86_400)] = SILENCE_S
+    """How long the model may say nothing before the turn is stopped and begun again."""
+
+
 class SpendRules(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What it may cost."""
 
@@ -100,6 +109,7 @@ class AgentToml(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     inbox: InboxRules = msgspec.field(default_factory=InboxRules)
     context: ContextRules = msgspec.field(default_factory=ContextRules)
     spend: SpendRules = msgspec.field(default_factory=SpendRules)
+    turn: TurnRules = msgspec.field(default_factory=TurnRules)
 
     @property
     def settings(self) -> AgentSettings:

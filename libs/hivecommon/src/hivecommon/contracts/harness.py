@@ -7,7 +7,13 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from hivecommon.contracts.agent_toml import CLI_MEMORY_BYTES, COMPACT_AT, Effort, McpServer
+from hivecommon.contracts.agent_toml import (
+    CLI_MEMORY_BYTES,
+    COMPACT_AT,
+    SILENCE_S,
+    Effort,
+    McpServer,
+)
 from hivecommon.contracts.approvals import Approval
 from hivecommon.contracts.base import Reply, Request
 from hivecommon.contracts.events import AgentEvent
@@ -229,5 +235,7 @@ class HarnessConfig(msgspec.Struct, frozen=True, kw_only=True):
     """A CLI that grew beyond this is started anew when it is idle."""
     spend_cap_usd: float | None = None
     """What the turns of one day (UTC) may cost; None means as much as they do."""
+    silence_s: float = SILENCE_S
+    """How long the model may say nothing in a turn before the turn is stopped and begun again."""
     operator_hosts: list[str] = msgspec.field(default_factory=list)
     """Host names by which browsers may reach the page, besides the loopback ones."""
