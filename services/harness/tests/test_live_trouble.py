@@ -110,7 +110,7 @@ async def test_a_message_waits_for_the_login_and_then_goes_on(agents: Agents) ->
     await status_with(watch, "needs_login")
     info = await agents.lifecycle.jetstream.consumer_info("INBOX", "astrid")
     assert (info.num_pending, info.num_ack_pending) == (1, 0)  # no delivery is counted
-    log_in(agent.claude)
+    log_in(agent.claude, "scripted-access-token")
     assert (await watch.turn_ended(asked)).outcome == "answered"
     assert agents.api.requests[0].credential == "scripted-access-token"
     assert [turn.redelivered for turn in watch.bodies(TurnStarted)] == [False]
@@ -167,7 +167,7 @@ async def test_a_spend_cap_parks_the_agent_until_an_operator_lifts_it(agents: Ag
     assert (await watch.turn_ended(waiting)).outcome == "answered"
 
 
-def log_in(directory: Path, token: str = "scripted-access-token") -> None:
+def log_in(directory: Path, token: str) -> None:
     """Leave credentials as a login does."""
     login = {
         "accessToken": token,

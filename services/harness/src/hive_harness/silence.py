@@ -31,6 +31,8 @@ class Silence:
                 self._tools.discard(call_id)
             case Retrying():
                 self._since = self._clock() + happening.delay_s
+            case _:
+                pass
 
     @property
     def left_s(self) -> float:

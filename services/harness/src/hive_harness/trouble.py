@@ -33,7 +33,11 @@ class Code(StrEnum):
     SPEND_CAP = "spend_cap"
 
 
-_SHOWN: Final = {401: Code.NEEDS_LOGIN, 429: Code.RATE_LIMITED, 529: Code.OVERLOADED}
+_SHOWN: Final[dict[int | None, Code]] = {
+    401: Code.NEEDS_LOGIN,
+    429: Code.RATE_LIMITED,
+    529: Code.OVERLOADED,
+}
 
 
 @dataclass(frozen=True)

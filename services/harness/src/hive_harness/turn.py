@@ -103,7 +103,7 @@ class Turn:
             watching.cancel()
 
     async def _watch(self, silence: Silence) -> None:
-        while left_s := silence.left_s:
+        while left_s := silence.left_s:  # noqa: ASYNC110 - until it has lasted, not for an event
             await asyncio.sleep(left_s)
         _log.warning("model_silent", turn=self.number, silence_s=silence.limit_s)
         self.stalled = True

@@ -269,18 +269,9 @@ class Worker:
             await self._parts.sessions.forget()
             return Again(Obstacle(Code.CLI_CRASHED, error.message, clock()))
         except CliEnded as error:
-            if (stopped := self._stopped(turn)) is not None:
-                return stopped
-            if turn.aborting and not turn.unauthorized:
-                return Interrupted()
-            self._failures += 1
-            return crashed(
-                error.message, attempts=turn.attempts, failures=self._failures, now=clock()
-            )
+            return self._stopped(turn) or self._cut_off(turn, error)
         if not turn.result.ok and (stopped := self._stopped(turn)) is not None:
             return stopped
-        if turn.unauthorized and not turn.result.ok:
-            return Again(Obstacle(Code.NEEDS_LOGIN, "the login is not accepted any more"))
         passed = turn.result.ok or turn.result.aborted
         self._failures = 0 if passed else self._failures + 1
         return judge(
@@ -298,7 +289,18 @@ class Worker:
             return silent(
                 self._stage.silence_s, attempts=turn.attempts, failures=self._failures, now=now
             )
+        if turn.unauthorized:
+            return Again(Obstacle(Code.NEEDS_LOGIN, "the login is not accepted any more"))
         return None
+
+    def _cut_off(self, turn: Turn, error: CliEnded) -> Verdict:
+        if turn.aborting:
+            return Interrupted()
+        self._failures += 1
+        return crashed(
+            error.message,
+            attempts=turn.attempts, failures=self._failures, now=self._parts.clock(),
+        )  # fmt: skip
 
     async def _conclude(self, turn: Turn, verdict: Verdict) -> None:
         parts = self._parts
