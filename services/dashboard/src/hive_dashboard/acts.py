@@ -28,6 +28,7 @@ from hivecommon.contracts.lifecycle import (
     Start,
     Stop,
 )
+from hivecommon.contracts.login import LOGIN_VERBS
 from hivecommon.contracts.questions import AnswerQuestion
 from hivecommon.contracts.schedules import (
     CreateSchedule,
@@ -167,6 +168,15 @@ class Acts:
         return await self.bus.request(
             Interrupt(), agent=name, operator=operator, timeout_s=_HARNESS_S
         )
+
+    async def login(self, agent: str, verb: str, body: bytes, *, operator: str) -> Reply:
+        """Carry out one of `LOGIN_VERBS`; whatever is wrong with a key, it is not quoted."""
+        request_type = LOGIN_VERBS.get(verb)
+        if request_type is None:
+            raise HiveError(f"there is no act {verb[:40]!r}", code="not_found")
+        request = request_type.decode(body)
+        name = await self._existing(agent, operator)
+        return await self.bus.request(request, agent=name, operator=operator, timeout_s=_HARNESS_S)
 
     async def page_ticket(self, agent: str, *, operator: str) -> PageTicket:
         """Return how to open the agent's own page."""

@@ -180,7 +180,9 @@ class _Harness:
             _now,
             self._logged_in,
         )
-        self.page = AgentPage(settings, self._worker, self._board, log, memory.store, _now)
+        self.page = AgentPage(
+            settings, self._worker, self._board, log, memory.store, _now, self._login_desk
+        )
         self._working: asyncio.Task[None] | None = None
 
     async def start(self) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from hivecommon.command import Converse, Dialogue
+from hivecommon.contracts.base import Reply, Request
 from hivecommon.contracts.events import LoggedIn
 from hivecommon.contracts.login import (
     CancelLogin,
@@ -28,7 +29,7 @@ from hivecommon.errors import HiveError
 from hive_harness import login
 from hive_harness.config import CREDENTIAL_VARIABLES
 from hive_harness.credentials import Credentials
-from hive_harness.endpoints import Handlers
+from hive_harness.endpoints import Handler, Handlers
 from hive_harness.eventlog import Clock
 from hive_harness.orphans import MARK
 
@@ -78,6 +79,13 @@ class LoginDesk:
         self._group = group
         self._clock = clock
         self._on_login = on_login
+        self._verbs: dict[type[Request[Any]], Handler[Any]] = {
+            StartLogin: self.start,
+            SendLoginCode: self.paste,
+            CancelLogin: self.cancel,
+            ReadLogin: self.read,
+            GiveKey: self.give_key,
+        }
         self._state: login.State = login.Idle()
         self._running: asyncio.Task[None] | None = None
         self._dialogue: Dialogue | None = None
@@ -85,13 +93,11 @@ class LoginDesk:
     @property
     def endpoints(self) -> Handlers:
         """Return each request class with its handler."""
-        return {
-            StartLogin: self.start,
-            SendLoginCode: self.paste,
-            CancelLogin: self.cancel,
-            ReadLogin: self.read,
-            GiveKey: self.give_key,
-        }
+        return self._verbs
+
+    async def answer(self, request: Request[LoginReply]) -> Reply:
+        """Answer any request of a login, as it comes from a page."""
+        return await self._verbs[type(request)](request)
 
     async def start(self, request: StartLogin) -> LoginReply:
         """Begin a login, or join the one that is under way."""

@@ -10,10 +10,12 @@ from typing import Annotated, Any, Final
 import msgspec
 import structlog
 import uvicorn
+from hivecommon.contracts.base import Reply
 from hivecommon.contracts.events import AgentEvent, StatusChanged
 from hivecommon.contracts.harness import Ticket
 from hivecommon.contracts.inbox import MessageId, check_body
 from hivecommon.contracts.lifecycle import Done
+from hivecommon.contracts.login import LOGIN_VERBS
 from hivecommon.contracts.roster import HarnessStatus
 from hivecommon.errors import HiveError
 from hivecommon.listen import listen
@@ -34,6 +36,7 @@ from typing_extensions import override
 
 from hive_harness.config import Settings
 from hive_harness.eventlog import Clock, EventLog
+from hive_harness.login_desk import LoginDesk
 from hive_harness.status import StatusBoard
 from hive_harness.store import Store
 from hive_harness.worker import Worker
@@ -76,7 +79,7 @@ class AgentPage:
 
     def __init__(
         self, settings: Settings, worker: Worker, board: StatusBoard, log: EventLog, store: Store,
-        clock: Clock,
+        clock: Clock, login_desk: LoginDesk,
     ) -> None:  # fmt: skip
         self._settings = settings
         self._worker = worker
@@ -84,6 +87,7 @@ class AgentPage:
         self._log = log
         self._store = store
         self._clock = clock
+        self._login_desk = login_desk
         secret = load_secret(settings.state / ".hyperhive" / "page.secret")
         self._login = Login(
             TicketStore(TICKET_LIFE),
@@ -103,6 +107,7 @@ class AgentPage:
             Route("/api/messages", self._guarded(self._send), methods=["POST"]),
             Route("/api/interrupt", self._guarded(self._interrupt), methods=["POST"]),
             Route("/api/retry", self._guarded(self._retry), methods=["POST"]),
+            Route("/api/claude/{verb}", self._guarded(self._log_in), methods=["POST"]),
             WebSocketRoute("/api/live", self._feed.serve),
             Mount("/static", self._bundle),
         ]
@@ -124,7 +129,7 @@ class AgentPage:
         return Response(named, media_type="text/html", headers={"Cache-Control": "no-cache"})
 
     def _guarded(
-        self, act: Callable[[Request], Awaitable[Done]]
+        self, act: Callable[[Request], Awaitable[Reply]]
     ) -> Callable[[Request], Awaitable[Response]]:
         async def guarded(request: Request) -> Response:
             try:
@@ -148,6 +153,13 @@ class AgentPage:
 
     async def _retry(self, _request: Request) -> Done:
         return Done(changed=await self._worker.retry_now())
+
+    async def _log_in(self, request: Request) -> Reply:
+        verb: str = request.path_params["verb"]
+        request_type = LOGIN_VERBS.get(verb)
+        if request_type is None:
+            raise HiveError(f"there is no act {verb[:40]!r}", code="not_found")
+        return await self._login_desk.answer(request_type.decode(await request.body()))
 
     async def _transcript(self, params: TranscriptParams, sink: Sink) -> None:
         news = asyncio.Event()

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 import msgspec
 from typing_extensions import override
@@ -123,3 +123,10 @@ class GiveKey(Request[LoginReply], frozen=True, kw_only=True):
     @override
     def __repr__(self) -> str:
         return f"GiveKey(kind={self.kind!r}, key=…)"
+
+
+LOGIN_VERBS: Final[dict[str, type[Request[LoginReply]]]] = {
+    request.subject.rpartition(".")[2]: request
+    for request in (StartLogin, SendLoginCode, CancelLogin, ReadLogin, GiveKey)
+}
+"""The verbs as pages name them."""

@@ -43,6 +43,9 @@ export async function interrupt(agent) {
   }
 }
 
+/** Ask for a step of an agent's login at Claude; rejects with `Refused`. */
+export const logIn = (agent, verb, body) => call("POST", `/api/agents/${agent}/login/${verb}`, body);
+
 /** Open the agent's own page, logged in, on the host that this browser uses. */
 export async function openPage(agent) {
   try {

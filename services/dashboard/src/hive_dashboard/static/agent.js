@@ -2,8 +2,9 @@
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../hiveweb/vendor/preact.js";
 import { absolute, dollars, plain, relative } from "../hiveweb/format.js";
 import { Icon } from "../hiveweb/icon.js";
+import { LoginPanel } from "../hiveweb/login-panel.js";
 import { LongText, TranscriptView } from "../hiveweb/transcript.js";
-import { clearDelivered, forget, interrupt, openPage, outboxOf, sendMessage } from "./acts.js";
+import { clearDelivered, forget, interrupt, logIn, openPage, outboxOf, sendMessage } from "./acts.js";
 import { DestroyDialog, Verb } from "./agents.js";
 import { ForgeWork } from "./forge.js";
 import { JobLine } from "./notices.js";
@@ -146,6 +147,7 @@ export function AgentPage({ name }) {
     ${row && html`<div class="marks"><${Marks} row=${row} /></div>
       ${doing(row) && !trouble && html`<p class="dim" dir="auto">${plain(doing(row))}</p>`}
       ${trouble && html`<div class="error" role="alert"><b>${plain(trouble.kind)}</b> <bdi>${plain(trouble.text)}</bdi></div>`}
+      ${row.state === "running" && html`<${LoginPanel} agent=${name} needed=${row.harness.needs_login} ask=${(verb, body) => logIn(name, verb, body)} />`}
       <${Facts} row=${row} /><${Verbs} row=${row} /><${ForgeWork} name=${name} />`}
     ${roster.value && !row && html`<p class="error">There is no agent ${plain(name)} (any more). Its transcript is kept for a while.</p>`}
     ${recent.length > 0 && html`<details class="jobs"><summary>Jobs: ${plain(recent[0].verb)} ${plain(recent[0].state)}</summary>${recent.slice(0, 8).map((job) => html`<${JobLine} key=${job.id} job=${job} />`)}</details>`}

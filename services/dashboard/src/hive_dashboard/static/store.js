@@ -60,7 +60,7 @@ export function troubleOf(row) {
   const { harness } = row;
   if (row.state === "failed") return { kind: "failed", text: row.note || "it failed" };
   if (row.state !== "running") return null;
-  if (harness.needs_login) return { kind: "needs login", text: harness.trouble_text || "log in on its own page" };
+  if (harness.needs_login) return { kind: "needs login", text: harness.trouble_text || "it has no login at Claude" };
   if (harness.trouble && !PASSING.has(harness.trouble)) return { kind: harness.trouble.replaceAll("_", " "), text: harness.trouble_text ?? "" };
   return null;
 }

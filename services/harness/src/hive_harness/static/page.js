@@ -3,6 +3,7 @@ import { html, render, signal, useEffect, useRef } from "../hiveweb/vendor/preac
 import { call, logInFromFragment, user } from "../hiveweb/auth.js";
 import { Feed } from "../hiveweb/socket.js";
 import { plain, relative } from "../hiveweb/format.js";
+import { LoginPanel } from "../hiveweb/login-panel.js";
 import { Transcript, TranscriptView } from "../hiveweb/transcript.js";
 
 const agent = document.body.dataset.agent;
@@ -47,6 +48,8 @@ function Header() {
   </header>`;
 }
 
+const logIn = (verb, body) => call("POST", `/api/claude/${verb}`, body);
+
 function Main() {
   const box = useRef(null);
   const follows = useRef(true);
@@ -89,7 +92,8 @@ function Page() {
     return html`<div class="page"><main><h1>${agent}</h1><p>You are not logged in here. Get a link with <code>hive open ${agent}</code>.</p>
       ${problem.value && html`<p class="bad" role="alert">${problem.value}</p>`}</main></div>`;
   }
-  return html`<div class="page"><${Header} /><${Main} />
+  return html`<div class="page"><${Header} />
+    <${LoginPanel} agent=${agent} needed=${status.value?.needs_login ?? false} ask=${logIn} /><${Main} />
     ${problem.value && html`<p class="bad" role="alert">${problem.value}</p>`}<${Box} /></div>`;
 }
 
