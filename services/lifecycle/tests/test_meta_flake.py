@@ -128,12 +128,35 @@ async def test_ten_agents_at_once_are_ten_commits(tmp_path: Path) -> None:
 async def test_what_a_killed_run_left_behind_does_not_block_the_next(tmp_path: Path) -> None:
     flake = flake_in(tmp_path)
     await flake.put(ALICE, None)
-    (tmp_path / "meta/.git/index.lock").touch()
+    for lock in ("index.lock", "HEAD.lock", "refs/heads/main.lock"):
+        (tmp_path / "meta/.git" / lock).touch()
     (tmp_path / "meta/.making").mkdir()
     (tmp_path / "meta/.making/half").touch()
     (tmp_path / "meta/agents/alice/hive.nix").unlink()
     assert not await flake.put(ALICE, None)
     assert (tmp_path / "meta/agents/alice/hive.nix").exists()
+    assert await flake.put(ALICE, config(tmp_path, agent_nix="{ }\n"))
+
+
+async def test_a_repository_whose_making_was_cut_off_is_completed(tmp_path: Path) -> None:
+    (tmp_path / "meta/.git/objects").mkdir(parents=True)
+    (tmp_path / "meta").chmod(0o700)
+    assert await flake_in(tmp_path).put(ALICE, None)
+    assert await log(tmp_path) == ["Configure alice"]
+
+
+async def test_nix_is_told_what_the_host_says_and_that_flakes_are_allowed(tmp_path: Path) -> None:
+    said: list[object] = []
+
+    async def recorded(argv: list[str], **options: object) -> Completed:
+        said.append(options.get("env")) if argv[0] == "nix" else None
+        return await no_nix(argv, **options)
+
+    git = Git(recorded, "git", tmp_path / "meta")  # type: ignore[arg-type]
+    nix_config = "access-tokens = x\nextra-experimental-features = nix-command flakes"
+    flake = MetaFlake(URLS, git, recorded, nix_config=nix_config)  # type: ignore[arg-type]
+    await flake.put(ALICE, None)
+    assert said == [{"NIX_CONFIG": nix_config}]
 
 
 @pytest.mark.needs("nix")

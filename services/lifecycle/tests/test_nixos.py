@@ -194,6 +194,24 @@ async def test_the_manager_sees_the_configs_of_the_others(bench: Bench) -> None:
     assert inside == "config\nalice\nbob\n"
 
 
+async def test_the_manager_is_behind_when_there_is_another_config_to_look_after(
+    bench: Bench, tmp_path: Path
+) -> None:
+    bench.hive.home.config(ALICE).mkdir(parents=True)
+    await bench.spawn(MANAGER)
+    assert not (await bench.observe(MANAGER)).needs_update
+    # What is no agent's config keeps the manager neither from starting nor up to date.
+    (bench.hive.home.agents / "no agent" / "config").mkdir(parents=True)
+    (bench.hive.home.agents / "eve").mkdir()
+    (bench.hive.home.agents / "eve/config").symlink_to(tmp_path)
+    assert not (await bench.observe(MANAGER)).needs_update
+    bench.hive.home.config(BOB).mkdir(parents=True)
+    assert (await bench.observe(MANAGER)).needs_update
+    assert "network, binds and capabilities of hm1nd" in await bench.rebuild(MANAGER)
+    assert not (await bench.observe(MANAGER)).needs_update
+    assert bench.inside(MANAGER, "ls", "/agents") == "alice\nbob\n"
+
+
 async def test_a_link_at_the_state_directory_is_refused_and_nothing_is_touched(
     bench: Bench, tmp_path: Path
 ) -> None:

@@ -120,6 +120,9 @@ async def test_the_next_rebuild_brings_the_agent_to_a_right_state(
     system = bench.host.system("h-alice")
     assert bench.inside(ALICE, "readlink", "/run/current-system").strip() == str(system)
     assert_sound(bench)
+    # The private directory of the call that was cut off goes too.
+    left = {path.name for path in (bench.hive.home.root / "containers").iterdir()}
+    assert left == {"h-alice.lock", "alice.json"}
 
 
 @pytest.mark.parametrize("gate", ["create.h-alice", "build.alice", "boot.h-alice"])

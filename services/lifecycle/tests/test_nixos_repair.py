@@ -9,7 +9,7 @@ import pytest
 from hivecommon.contracts.roster import ContainerState
 from hivecommon.errors import HiveError
 from hivecommon.names import AgentName
-from hivetesting.nixos.bench import ALICE, BOB, Bench, eventually
+from hivetesting.nixos.bench import ALICE, BOB, Bench, eventually, spec
 from hivetesting.nixos.host import stand_in_host, until
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -65,6 +65,15 @@ async def test_a_changed_config_is_built_and_runs_after_the_rebuild(bench: Bench
     assert system is not None
     assert (system / "sources/config/agent.nix").read_text() == "{ x = 1; }\n"
     assert bench.inside(ALICE, "readlink", "/run/current-system").strip() == str(system)
+
+
+async def test_a_reload_is_no_new_life_of_the_agent(bench: Bench) -> None:
+    await bench.spawn()
+    since = (await bench.observe()).since
+    revision = await bench.commit(ALICE, agent_nix="{ x = 1; }\n")
+    await bench.runtime.prepare(spec(ALICE, revision), bench.report)
+    assert (await bench.observe()).deployed == revision
+    assert (await bench.observe()).since == since
 
 
 async def test_a_build_that_fails_leaves_what_runs_and_says_why(bench: Bench) -> None:

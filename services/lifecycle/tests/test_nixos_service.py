@@ -146,9 +146,36 @@ async def test_a_link_planted_at_the_state_directory_is_not_followed(
     home.state(AgentName("alice")).symlink_to(victim)
     job = await hive.ended(await hive.operator.request(Start(agent="alice")))
     assert job.error.code == "unsafe_dir"
-    await hive.ended(await hive.operator.request(Destroy(agent="alice", purge=True)))
     assert (victim / "precious").read_text() == "precious"
     assert victim.stat().st_mode & 0o777 == 0o755
+
+
+async def test_nothing_is_destroyed_or_renamed_where_a_link_was_planted(
+    hive: Hive, host: StandInHost, tmp_path: Path
+) -> None:
+    await hive.spawn("alice")
+    victim = tmp_path / "victim"
+    victim.mkdir(mode=0o755)
+    (victim / "precious").write_text("precious")
+    home, alice = hive.environment.home, AgentName("alice")
+    for place in (home.state(alice), home.claude(alice), home.config(alice), home.applied(alice)):
+        aside = place.rename(tmp_path / "aside")
+        place.symlink_to(victim)
+        for order in (
+            Destroy(agent="alice"),
+            Destroy(agent="alice", purge=True),
+            Rename(agent="alice", to="carol"),
+        ):
+            with pytest.raises(HiveError) as caught:
+                await hive.operator.request(order)
+            assert caught.value.code == "unsafe_dir"
+            assert str(place) in caught.value.message
+        place.unlink()
+        aside.rename(place)
+    assert [path.name for path in victim.iterdir()] == ["precious"]
+    assert victim.stat().st_mode & 0o777 == 0o755
+    assert (await hive.row("alice")).state is ContainerState.RUNNING
+    assert host.run("nixos-container", "list").stdout == "h-alice\n"
 
 
 @contextlib.asynccontextmanager
@@ -259,7 +286,7 @@ async def test_a_start_limit_is_told_and_overcome(hive: Hive, host: StandInHost)
 
     async def gave_up() -> bool:
         told = [one for one in hive.happenings.all if one.what == "crashed"]
-        return any("systemd gave up" in one.detail for one in told)
+        return any("times and gave up" in one.detail for one in told)
 
     await eventually(gave_up)
     await hive.happenings.wait_for("alice", "restarted")
@@ -275,6 +302,7 @@ async def test_a_container_of_nobody_is_told_and_listed(hive: Hive, host: StandI
     assert ([row.name for row in reply.agents], reply.strangers) == (["alice"], ["ghost"])
     await hive.spawn("ghost")
     assert (await hive.row("ghost")).state is ContainerState.RUNNING
+    assert (await hive.operator.request(ListAgents())).strangers == []
 
 
 async def test_after_a_reboot_all_agents_that_should_run_are_brought_up(

@@ -73,6 +73,7 @@ def test_a_reloading_container_runs_whatever_nixos_container_says(
 GAVE_UP = UnitState("x", "failed", result="start-limit-hit")
 NOT_READY = UnitState("x", "failed", result="timeout")
 TOO_LARGE = UnitState("x", "failed", result="oom-kill")
+TRIED = UnitState("x", "failed", result="exit-code", restarts=5, exit_status=1)
 ENDED = UnitState("x", "failed", result="exit-code", exit_status=133)
 BETWEEN = UnitState("x", "activating", "auto-restart", "signal")
 
@@ -88,6 +89,7 @@ BETWEEN = UnitState("x", "activating", "auto-restart", "signal")
             "systemd started it again 3 times after it had ended",
         ),
         (GAVE_UP, "it failed five times in ten seconds, and systemd gave up"),
+        (TRIED, "it ended with status 1; systemd tried 5 times and gave up"),
         (NOT_READY, "it did not get ready in time"),
         (TOO_LARGE, "it used more memory than it may, and the kernel killed it"),
         (ENDED, "it ended with status 133"),

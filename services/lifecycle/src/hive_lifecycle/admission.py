@@ -7,6 +7,7 @@ from hivecommon.environment import HiveEnvironment
 from hivecommon.errors import HiveError
 from hivecommon.names import MANAGER, AgentName
 
+from hive_lifecycle.agent_files import check_places
 from hive_lifecycle.agents import Agent, check_free, check_recipients
 from hive_lifecycle.errors import unknown_agent
 from hive_lifecycle.orders import being_made
@@ -18,6 +19,7 @@ class Admission:
 
     def __init__(self, store: Store, hive: HiveEnvironment) -> None:
         self._store = store
+        self._home = hive.home
         self._ports = {
             hive.bus.port: "the bus's own (HIVE_NATS_URL)",
             hive.monitor_port: "that of the bus's pages (HIVE_NATS_MONITOR_PORT)",
@@ -37,8 +39,9 @@ class Admission:
         check_recipients(settings)
 
     def rename(self, old: AgentName, new: AgentName) -> None:
-        """Refuse a rename that cannot succeed; as a spawn, `refused`, or `kept_state`."""
+        """Refuse a rename that cannot succeed; as a spawn, `refused`, `unsafe_dir` or `kept_state`."""
         self.living(old)
+        check_places(self._home, old)
         if MANAGER in {old, new}:
             raise HiveError(
                 f"the manager's name stays {MANAGER}", code="refused", hint="rename others"
@@ -52,9 +55,10 @@ class Admission:
             )
 
     def destroy(self, name: AgentName, *, purge: bool) -> None:
-        """Refuse to destroy what is not there; with `purge`, what is kept can go too."""
+        """Refuse to destroy what is not there (with `purge`, what is kept can go too); `unsafe_dir`."""
         if not (purge and name in self._store.kept()):
             self.living(name)
+        check_places(self._home, name)
 
     def _taken(self) -> set[AgentName]:
         names = {agent.name for agent in self._store.living()}

@@ -79,6 +79,17 @@ def write_harness_config(
     return write_atomically(file, msgspec.json.encode(config), mode=0o600)
 
 
+def check_places(home: HiveHome, name: AgentName) -> None:
+    """Refuse to move or remove an agent's directories while a link or a file stands in one's place.
+
+    What lies behind it is not ours, and to say that it was wiped would be untrue. Raises `unsafe_dir`.
+    """
+    own = (home.agent(name), home.state(name), home.claude(name), home.config(name))
+    for place in (home.agents, *own, home.applied(name)):
+        if _exists(place) and not _is_directory(place):
+            raise _unsafe(place)
+
+
 async def remove_run_directory(hive: HiveEnvironment, name: AgentName, run: Run) -> bool:
     """Remove the agent's runtime directory, its copy of the key with it."""
     return await _remove_tree(hive.run.agent(name), run)
@@ -93,8 +104,9 @@ async def purge(home: HiveHome, name: AgentName, run: Run) -> bool:
 def move(home: HiveHome, old: AgentName, new: AgentName) -> bool:
     """Give the directories of `old` to `new`; return whether anything moved.
 
-    May be repeated. Raises `kept_state` when `new` has directories of its own already.
+    May be repeated. Raises `unsafe_dir`, and `kept_state` when `new` has directories of its own already.
     """
+    check_places(home, old)
     moved = False
     for source, target in (
         (home.agent(old), home.agent(new)),
@@ -102,8 +114,6 @@ def move(home: HiveHome, old: AgentName, new: AgentName) -> bool:
     ):
         if not _exists(source):
             continue
-        if not _is_directory(source):
-            raise _unsafe(source)
         if _exists(target):
             raise HiveError(
                 f"{target} is there already",

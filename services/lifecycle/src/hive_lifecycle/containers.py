@@ -167,9 +167,12 @@ class Containers:
     async def settle(self, container: str) -> None:
         """Wait for a nixos-container that an earlier lifecycle left behind; raise `container_busy`.
 
-        What is looked at before that may be changed under our hands.
+        What is looked at before that may be changed under our hands. Nobody uses the directories
+        of its calls any more then: a kill left them behind.
         """
         await self._locked(container, "true")
+        for left in self._directory.glob(f"work.{container}.*"):
+            shutil.rmtree(left, ignore_errors=True)
 
     async def _container(self, verb: str, container: str, *argv: str) -> Completed:
         return await self._locked(container, self._tools.nixos_container, verb, container, *argv)
@@ -187,8 +190,9 @@ class Containers:
             self._tools.flock, "--exclusive", "--timeout", f"{timeout_s:.0f}",
             "--conflict-exit-code", str(_LOCKED), str(lock), *command,
         ]  # fmt: skip
-        with self._private_directory() as cwd:
-            done = await self._run(argv, timeout_s=timeout_s + _QUICK_S, cwd=cwd)
+        env = {"NIX_CONFIG": self._config.nix_config}
+        with self._private_directory(container) as cwd:
+            done = await self._run(argv, timeout_s=timeout_s + _QUICK_S, cwd=cwd, env=env)
         if done.code == _LOCKED:
             raise HiveError(
                 f"another nixos-container works on {container} and does not end",
@@ -198,8 +202,8 @@ class Containers:
         return done
 
     @contextmanager
-    def _private_directory(self) -> Iterator[Path]:
-        path = Path(tempfile.mkdtemp(prefix="work-", dir=self._directory))
+    def _private_directory(self, container: str) -> Iterator[Path]:
+        path = Path(tempfile.mkdtemp(prefix=f"work.{container}.", dir=self._directory))
         try:
             yield path
         finally:

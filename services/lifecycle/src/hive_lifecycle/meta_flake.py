@@ -18,8 +18,9 @@ from hive_lifecycle.source_tree import copy_writable, remove_tree
 
 LOCK_TIMEOUT_S = 600.0
 """Writing flake.lock fetches all of nixpkgs at the first time."""
+NIX_FEATURES = "extra-experimental-features = nix-command flakes"
+"""NIX_CONFIG of a nix that knows flakes."""
 _FLAKE_URL = re.compile(r"[A-Za-z0-9_.:/?&=~%+@-]+")
-_NIX_CONFIG = "extra-experimental-features = nix-command flakes"
 
 
 @dataclass(frozen=True)
@@ -94,12 +95,21 @@ def render_agent(inputs: FlakeInputs, name: AgentName) -> str:
 class MetaFlake:
     """`$HIVE_HOME/meta`: written here alone, one commit per change."""
 
-    def __init__(self, inputs: FlakeInputs, git: Git, run: Run, nix: str = "nix") -> None:
+    def __init__(
+        self,
+        inputs: FlakeInputs,
+        git: Git,
+        run: Run,
+        *,
+        nix: str = "nix",
+        nix_config: str = NIX_FEATURES,
+    ) -> None:
         inputs.check()
         self._inputs = inputs
         self._git = git
         self._run = run
         self._nix = nix
+        self._nix_config = nix_config
         self._root = git.repository
         self._writing = asyncio.Lock()
 
@@ -150,10 +160,12 @@ class MetaFlake:
 
     async def _open(self) -> None:
         make_private(self._root)
-        if not (self._root / ".git").exists():
-            await self._git("init", "--quiet")
+        # Each time: it changes nothing that is there, and completes one that was cut off.
+        await self._git("init", "--quiet", "--template=")
         # Left by a git that was killed: nobody else writes here.
-        (self._root / ".git/index.lock").unlink(missing_ok=True)
+        for place in ("*.lock", "refs/**/*.lock"):
+            for lock in (self._root / ".git").glob(place):
+                lock.unlink(missing_ok=True)
 
     async def _commit(self, message: str) -> bool:
         directory = self._root / "agents"
@@ -176,7 +188,7 @@ class MetaFlake:
         done = await self._run(
             [self._nix, "flake", "lock", str(self._root)],
             timeout_s=LOCK_TIMEOUT_S,
-            env={"NIX_CONFIG": _NIX_CONFIG},
+            env={"NIX_CONFIG": self._nix_config},
         )
         if done.code:
             words = done.stderr.decode(errors="replace").strip()

@@ -49,8 +49,9 @@ class NixosRuntime:
         self._containers = Containers(config, run, directory)
         self._deployed = DeployedFiles(directory)
         self._meta = MetaFlake(
-            config.inputs, Git(run, config.tools.git, hive.home.meta), run, config.tools.nix
-        )
+            config.inputs, Git(run, config.tools.git, hive.home.meta), run,
+            nix=config.tools.nix, nix_config=config.nix_config,
+        )  # fmt: skip
         self._watch = ContainersWatch(self._containers, config.poll_s)
         self._starting = asyncio.Semaphore(config.start_parallel)
 
@@ -75,7 +76,8 @@ class NixosRuntime:
             said = "its container was destroyed while it ran: `hive rebuild` makes it anew"
         return Observation(
             state=units.container_state(unit),
-            since=unit.changed_at or self._opened_at,
+            # A reload is a change of the unit's state, and not of the agent's.
+            since=(unit.ready_at if unit.runs else unit.changed_at) or self._opened_at,
             started_at=unit.ready_at,
             sandboxed=True,
             pid=leader,
@@ -174,7 +176,7 @@ class NixosRuntime:
         ]
         if name != MANAGER:
             return own
-        configs = sorted(path for path in home.agents.glob("*/config") if path.is_dir())
+        configs = sorted(path for path in home.agents.glob("*/config") if _is_config(path))
         return own + [Bind(str(path), f"/agents/{path.parent.name}/config") for path in configs]
 
     def _make_bind_sources(self, name: AgentName) -> None:
@@ -200,8 +202,10 @@ class NixosRuntime:
 
     def _write_conf(self, name: AgentName) -> bool:
         path = self._containers.conf(container_name(name))
-        wanted = set_nspawn_flags(load_conf(path), self.binds(name), [drop_capabilities()])
-        return write_conf(path, wanted)
+        return write_conf(path, self._rewritten(name, load_conf(path)))
+
+    def _rewritten(self, name: AgentName, conf: str) -> str:
+        return set_nspawn_flags(conf, self.binds(name), [drop_capabilities()])
 
     async def _write_dropin(self, name: AgentName, limits: Limits) -> bool:
         path = self._dropin(container_name(name))
@@ -241,7 +245,17 @@ class NixosRuntime:
         running = _running_system(leader) if leader is not None else None
         if running is not None and running != system:
             return True
-        return unit.invocation == deployed.started and self._conf_hash(container) != deployed.conf
+        if unit.invocation == deployed.started and self._conf_hash(container) != deployed.conf:
+            return True
+        return unit.runs and self._conf_is_behind(name)
+
+    def _conf_is_behind(self, name: AgentName) -> bool:
+        """Whether the next start gives it other binds: the manager's, say, when an agent was made."""
+        try:
+            conf = load_conf(self._containers.conf(container_name(name)))
+            return self._rewritten(name, conf) != conf
+        except (OSError, HiveError):
+            return True
 
     def _conf_hash(self, container: str) -> str:
         try:
@@ -261,6 +275,11 @@ def _limits_in(tree: Path | None) -> Limits:
     except (OSError, UnicodeDecodeError) as error:
         raise HiveError(f"agent.toml cannot be read: {error}", code="bad_limits") from error
     return read_limits(text)
+
+
+def _is_config(path: Path) -> bool:
+    """Whether it is an agent's: what else lies there must not keep the manager from starting."""
+    return agent_of(f"h-{path.parent.name}") is not None and path.is_dir() and not path.is_symlink()
 
 
 def _running_system(leader: int) -> Path | None:

@@ -12,7 +12,7 @@ from hivecommon.errors import HiveError
 
 from hive_lifecycle.git import git_command
 from hive_lifecycle.limits import Limits, parse_limits
-from hive_lifecycle.meta_flake import FlakeInputs
+from hive_lifecycle.meta_flake import NIX_FEATURES, FlakeInputs
 
 # systemd.time(7), as far as a timeout needs it
 _SPAN = re.compile(r"([0-9]+)\s*(s|sec|min|m|h|)")
@@ -57,6 +57,8 @@ class NixosConfig:
     """Containers that may start at the same time."""
     poll_s: float = 2.0
     """How often containers are looked at."""
+    nix_config: str = NIX_FEATURES
+    """NIX_CONFIG of every program that asks nix: the host's own, and flakes allowed."""
 
 
 def read_nixos_config(environ: Mapping[str, str]) -> NixosConfig:
@@ -101,12 +103,15 @@ def read_nixos_config(environ: Mapping[str, str]) -> NixosConfig:
         build_timeout=_span(environ, "HIVE_BUILD_TIMEOUT", timedelta(hours=1)),
         start_parallel=_count(environ, "HIVE_START_PARALLEL", 3),
         poll_s=_seconds(environ, "HIVE_POLL_S", 2.0),
+        nix_config=f"{environ.get('NIX_CONFIG', '')}\n{NIX_FEATURES}".lstrip("\n"),
     )
 
 
 def require_access(paths: HostPaths) -> None:
     """Raise `not_root`: nixos-container and systemd take orders from root alone."""
-    if not os.access(paths.conf.parent, os.W_OK):
+    # Under ProtectSystem=strict the directory above it is read-only, and this one alone is not.
+    place = paths.conf if paths.conf.exists() else paths.conf.parent
+    if not os.access(place, os.W_OK):
         raise HiveError(
             f"HIVE_RUNTIME=nixos must be able to write {paths.conf}",
             code="not_root",

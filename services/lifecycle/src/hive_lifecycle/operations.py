@@ -205,6 +205,7 @@ class Operations:
             await self.observe(name)
 
     async def _destroy(self, name: AgentName, report: Report, *, purge: bool) -> None:
+        agent_files.check_places(self.config.hive.home, name)
         if self.store.find(name) is not None:
             await self._stop(name, report)
         await self.runtime.remove(name, report)
@@ -227,6 +228,7 @@ class Operations:
         if new is None:
             raise HiveError(f"{old} is to be renamed to nothing", code="bad_request")
         if (agent := self.store.find(old)) is not None:
+            agent_files.check_places(self.config.hive.home, old)
             await self.runtime.stop(old, report)
             await self.runtime.remove(old, report)
             agent_files.move(self.config.hive.home, old, new)

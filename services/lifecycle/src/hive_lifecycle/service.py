@@ -102,10 +102,9 @@ class OperatorVerbs:
 
     async def list_agents(self, _call: Call, _request: ListAgents) -> RosterReply:
         """Answer from memory: the roster is kept up to date."""
-        roster = self._do.roster
-        return RosterReply(
-            agents=roster.rows(), kept=list(self._do.store.kept()), strangers=list(roster.strangers)
-        )
+        roster, store = self._do.roster, self._do.store
+        strangers = [str(name) for name in roster.strangers if store.find(name) is None]
+        return RosterReply(agents=roster.rows(), kept=list(store.kept()), strangers=strangers)
 
     async def get_status(self, _call: Call, request: GetStatus) -> AgentReply:
         """Look at the agent now, and answer with its row."""

@@ -78,7 +78,9 @@ def note(unit: UnitState) -> str:
     """Say why a unit is as it is; empty when there is nothing to say."""
     why = _RESULTS.get(unit.result, f"it ended with status {unit.exit_status}")
     if unit.active == "failed":
-        return why
+        # systemd keeps the reason of the last end where its limit of starts ends the retries.
+        gave_up = unit.restarts and unit.result != "start-limit-hit"
+        return f"{why}; systemd tried {unit.restarts} times and gave up" if gave_up else why
     if unit.waits_for_restart:
         return f"{why}; systemd tries again"
     if unit.restarts:

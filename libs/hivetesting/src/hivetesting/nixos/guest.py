@@ -14,13 +14,14 @@ import sys
 import time
 from pathlib import Path
 
-from hivetesting.nixos.layout import Knobs, read_knobs
+from hivetesting.nixos.layout import Knobs, pass_gate, read_knobs
 
 HALT = signal.SIGRTMIN + 3
 WANTED = (HALT, signal.SIGHUP, signal.SIGCHLD, signal.SIGTERM)
 PROFILE = Path("/nix/var/nix/profiles/system")
 CURRENT = Path("/run/current-system")
 KNOBS = Path("/run/knobs/knobs.json")
+GATES = Path("/run/gates")
 GRACE_S = 5.0
 RESTART_S = 0.1
 
@@ -71,6 +72,7 @@ def main() -> int:
     for number in WANTED:
         signal.signal(number, lambda *_: None)
     time.sleep(knobs.boot_s)
+    pass_gate(GATES, "ready", name)  # it runs, and has not said so yet
     if name in knobs.failing_boots:
         return 1
     guest = Guest(knobs, name)

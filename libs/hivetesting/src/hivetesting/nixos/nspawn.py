@@ -48,6 +48,7 @@ def main() -> int:
     argv += ["--ro-bind", str(layout.store), str(layout.store)]
     argv += ["--bind", str(profile), "/nix/var/nix/profiles"]
     argv += ["--ro-bind", str(layout.knobs_file.parent), "/run/knobs"]
+    argv += ["--bind", str(layout.gates), "/run/gates"]
     for flag in split_words(environment.get("EXTRA_NSPAWN_FLAGS", ""), Path("/")):
         argv += _extra_flag(flag, root)
     if layout.knobs().boot_s or (layout.gates / f"boot.{name}").exists():

@@ -81,10 +81,7 @@ class Unit:
         if self.invocation != invocation or self._stopping:
             raise JobFailed(f"Job for {self.unit} canceled.")
         if self.active != "active":
-            raise JobFailed(
-                f"Job for {self.unit} failed because the control process exited with error code.\n"
-                f'See "systemctl status {self.unit}" and "journalctl -xeu {self.unit}" for details.'
-            )
+            raise self._failed()
 
     async def stop(self) -> None:
         """Stop and wait until every process is gone."""
@@ -164,13 +161,20 @@ class Unit:
                         if equals and not line.startswith("#"):
                             self.properties[key.strip()] = value.strip()
 
+    def _failed(self) -> JobFailed:
+        return JobFailed(
+            f"Job for {self.unit} failed because the control process exited with error code.\n"
+            f'See "systemctl status {self.unit}" and "journalctl -xeu {self.unit}" for details.'
+        )
+
     def _begin(self) -> None:
         now = time.monotonic()
         if len(self._starts) == START_LIMIT and now - self._starts[0] < START_LIMIT_S:
-            self.active, self.sub, self.result = "failed", "failed", "start-limit-hit"
-            raise JobFailed(
-                f"Job for {self.unit} failed.\n{self.unit}: Start request repeated too quickly."
-            )
+            self.active, self.sub = "failed", "failed"
+            # The reason of the last end stays where there was one (service_enter_dead in systemd).
+            self.result = "start-limit-hit" if self.result == "success" else self.result
+            self._log(f"{self.unit}: Start request repeated too quickly.")
+            raise self._failed()
         self._starts.append(now)
         self._stopping = False
         self.invocation = secrets.token_hex(16)
@@ -237,11 +241,9 @@ class Unit:
         if self.sub != "auto-restart":
             return
         restarts = self.n_restarts
-        try:
+        with contextlib.suppress(JobFailed):
             self._begin()
-            self.n_restarts = restarts + 1
-        except JobFailed:
-            self._log(f"{self.unit}: Start request repeated too quickly.")
+        self.n_restarts = restarts + 1  # the refused one counts too
         await self._set(self.active, self.sub)
 
     def _start_timeout_s(self) -> float:
