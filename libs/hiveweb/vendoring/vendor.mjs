@@ -5,23 +5,31 @@ import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 
 const out = "../src/hiveweb/static/vendor";
-const modules = ["preact", "@preact/signals", "@preact/signals-core", "htm"];
+/** Files, and the packages that are bundled into each by the entry of the same name. */
+const bundles = {
+  "preact.js": ["preact", "@preact/signals", "@preact/signals-core", "htm"],
+  "markdown.js": ["marked"],
+  "diff.js": ["diff"],
+  "ansi.js": ["anser"],
+};
 const read = (path) => readFileSync(path, "utf8");
 const sha256 = (path) => createHash("sha256").update(readFileSync(path)).digest("hex");
 
 rmSync(out, { recursive: true, force: true });
 mkdirSync(`${out}/licences`, { recursive: true });
 
-await build({
-  entryPoints: ["entry.js"],
-  outfile: `${out}/preact.js`,
-  bundle: true,
-  minify: true,
-  format: "esm",
-  target: "es2022",
-  legalComments: "none",
-  define: { "process.env.NODE_ENV": '"production"' },
-});
+for (const file of Object.keys(bundles)) {
+  await build({
+    entryPoints: [`entries/${file}`],
+    outfile: `${out}/${file}`,
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    legalComments: "none",
+    define: { "process.env.NODE_ENV": '"production"' },
+  });
+}
 
 const symbols = read("icons.txt").trim().split("\n").map((name) => {
   const body = read(`node_modules/lucide-static/icons/${name}.svg`)
@@ -30,14 +38,13 @@ const symbols = read("icons.txt").trim().split("\n").map((name) => {
 });
 writeFileSync(`${out}/icons.svg`, `<svg xmlns="http://www.w3.org/2000/svg">\n${symbols.join("\n")}\n</svg>\n`);
 
-const packages = [...modules, "lucide-static"].map((name) => {
+const packages = Object.entries({ ...bundles, "icons.svg": ["lucide-static"] }).flatMap(([file, names]) => names.map((name) => {
   const about = JSON.parse(read(`node_modules/${name}/package.json`));
   const licenceFile = `licences/${name.replace("@", "").replace("/", "-")}.txt`;
   copyFileSync(`node_modules/${name}/LICENSE`, `${out}/${licenceFile}`);
-  return { name, version: about.version, licence: about.license, licence_file: licenceFile,
-    file: name === "lucide-static" ? "icons.svg" : "preact.js" };
-});
-const files = ["preact.js", "icons.svg", ...packages.map((one) => one.licence_file)];
+  return { name, version: about.version, licence: about.license, licence_file: licenceFile, file };
+}));
+const files = [...Object.keys(bundles), "icons.svg", ...packages.map((one) => one.licence_file)];
 const manifest = {
   packages,
   bundler: `esbuild ${JSON.parse(read("node_modules/esbuild/package.json")).version}`,

@@ -1,10 +1,13 @@
 // One agent: its state and verbs, its live transcript, and a box to write to it.
-import { html, useEffect, useLayoutEffect, useRef, useState } from "../hiveweb/vendor/preact.js";
-import { absolute, dollars, plain, relative } from "../hiveweb/format.js";
+import { html, useEffect, useState } from "../hiveweb/vendor/preact.js";
+import { useFollow } from "../hiveweb/follow.js";
+import { dollars, plain, relative } from "../hiveweb/format.js";
 import { Icon } from "../hiveweb/icon.js";
 import { LoginPanel } from "../hiveweb/login-panel.js";
-import { LongText, TranscriptView } from "../hiveweb/transcript.js";
-import { clearDelivered, forget, interrupt, logIn, openPage, outboxOf, sendMessage } from "./acts.js";
+import { OutgoingMessages } from "../hiveweb/outbox.js";
+import { SendBox } from "../hiveweb/send-box.js";
+import { TranscriptView } from "../hiveweb/transcript-view.js";
+import { interrupt, logIn, openPage, outboxOf } from "./acts.js";
 import { DestroyDialog, Verb } from "./agents.js";
 import { ForgeWork } from "./forge.js";
 import { JobLine } from "./notices.js";
@@ -12,7 +15,6 @@ import { Marks, Since, StateTag, doing } from "./state.js";
 import { feed, followTranscript, jobs, reachable, roster, transcriptOf, troubleOf } from "./store.js";
 
 const MOST_EVENTS = 5000; // as many as a transcript keeps
-const NEAR_END = 120; // px: nearer to the end than this, the page follows
 
 /** What must be in reach wherever one has scrolled to. */
 function Brakes({ row }) {
@@ -51,90 +53,34 @@ function Facts({ row }) {
   return html`<dl class="facts inline">${facts.map(([key, value]) => html`<div key=${key}><dt>${key}</dt><dd><bdi>${plain(value)}</bdi></dd></div>`)}</dl>`;
 }
 
-function Outgoing({ name, one }) {
-  const words = { sending: "sending…", queued: "queued: waits for its turn", failed: "not sent" };
-  return html`<article class="outgoing" data-message=${one.id} data-state=${one.state}>
-    <div class="label dim"><${Icon} name=${one.state === "failed" ? "circle-x" : "clock"} /> you,
-      <time datetime=${one.at} title=${absolute(one.at)}>${relative(one.at)}</time> <span class=${one.state === "failed" ? "bad" : ""}>${words[one.state] ?? ""}</span></div>
-    <${LongText} text=${one.body} />
-    ${one.state === "failed" && html`<div class="error">${plain(one.error)}
-      <div class="buttons"><button onClick=${() => forget(name, one.id)}>Discard</button>
-        <button class="primary" onClick=${() => sendMessage(name, one.body, one)}><${Icon} name="refresh-cw" /> Try again</button></div></div>`}
-  </article>`;
-}
-
-function SendBox({ name, row, onSent }) {
-  const key = `hive.draft.${name}`;
-  const [draft, setDraft] = useState(localStorage.getItem(key) ?? "");
-  const box = useRef();
-  useLayoutEffect(() => {
-    box.current.style.height = "auto";
-    box.current.style.height = `${Math.min(box.current.scrollHeight + 2, innerHeight * 0.4)}px`;
-  }, [draft]);
-  const edit = (text) => { setDraft(text); text ? localStorage.setItem(key, text) : localStorage.removeItem(key); };
-  function submit(event) {
-    event.preventDefault();
-    if (!draft.trim()) return;
-    sendMessage(name, draft);
-    edit("");
-    onSent();
-  }
-  const stopped = row && row.state !== "running";
-  return html`<form class="send" onSubmit=${submit}>
-    <label class="visually-hidden" for="message">message to ${name}</label>
-    <textarea id="message" ref=${box} rows="1" value=${draft} placeholder=${stopped ? `${name} does not run: the message will wait` : `Message to ${name} (Ctrl+Enter sends)`}
-      onInput=${(event) => edit(event.target.value)}
-      onKeyDown=${(event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit(event); }}></textarea>
-    <button class="primary" disabled=${!draft.trim() || feed.stale.value} aria-label="send"><${Icon} name="send" /> <span class="wide-only">Send</span></button>
-  </form>`;
-}
-
-/** Keep the end in view while one is there; elsewhere keep the place. Returns [atEnd, toEnd]. */
-function useFollow() {
-  const [atEnd, setAtEnd] = useState(true);
-  const following = useRef(true);
-  const toEnd = () => { following.current = true; setAtEnd(true); scrollTo(0, document.documentElement.scrollHeight); };
-  useEffect(() => {
-    let before = scrollY;
-    const onScroll = () => {
-      const near = document.documentElement.scrollHeight - innerHeight - scrollY < NEAR_END;
-      // Only a scroll upwards leaves the end: content that grows below does not.
-      if (near) following.current = true;
-      else if (scrollY < before - 2) following.current = false;
-      before = scrollY;
-      setAtEnd(following.current);
-    };
-    const grown = new ResizeObserver(() => { if (following.current) toEnd(); });
-    grown.observe(document.getElementById("main"));
-    addEventListener("scroll", onScroll, { passive: true });
-    return () => { grown.disconnect(); removeEventListener("scroll", onScroll); };
-  }, []);
-  return [atEnd, toEnd];
-}
-
 function Body({ name, row }) {
   const [one] = useState(() => transcriptOf(name));
   const [history, setHistory] = useState(one.history);
   useEffect(() => followTranscript(one), [history]);
   const blocks = one.model.blocks.value;
-  const outbox = outboxOf(name).value;
+  const outbox = outboxOf(name);
   const receipts = one.model.receipts.value;
-  useEffect(() => clearDelivered(name, receipts), [receipts]);
-  const [atEnd, toEnd] = useFollow();
+  useEffect(() => outbox.clear(receipts), [receipts]);
+  const more = blocks.length > 0 && one.model.events.length >= history && history < MOST_EVENTS;
   const earlier = () => {
+    if (!more || feed.stale.value) return;
     Object.assign(one, { history: Math.min(history * 4, MOST_EVENTS), cursor: 0 });
     setHistory(one.history);
   };
+  const { shown, atEnd, toEnd } = useFollow(blocks, () => document.scrollingElement, earlier);
+  const stopped = row && row.state !== "running";
+  const placeholder = stopped ? `${name} does not run: the message will wait` : `Message to ${name} (Ctrl+Enter sends)`;
   return html`
     ${one.error.value && html`<div class="error">${one.error.value.message}</div>`}
-    ${blocks.length > 0 && one.model.events.length >= history && history < MOST_EVENTS && html`<button class="earlier" onClick=${earlier}>Show earlier</button>`}
+    ${more && html`<button class="earlier" onClick=${earlier}>Show earlier</button>`}
     ${!one.loaded.value && blocks.length === 0 && html`<p class="dim">Reading the transcript…</p>`}
-    ${one.loaded.value && blocks.length === 0 && outbox.length === 0 && html`<p class="empty">Nothing has happened yet. Write to ${name} below, or with <code>hive send ${name} …</code></p>`}
-    <${TranscriptView} transcript=${one.model} />
-    ${outbox.filter((each) => !receipts.has(each.id)).map((each) => html`<${Outgoing} key=${each.id} name=${name} one=${each} />`)}
+    ${one.loaded.value && blocks.length === 0 && outbox.messages.value.length === 0 && html`<p class="empty">Nothing has happened yet. Write to ${name} below, or with <code>hive send ${name} …</code></p>`}
+    <${TranscriptView} blocks=${shown} />
+    <${OutgoingMessages} outbox=${outbox} receipts=${receipts} />
     <div class="dock">
       ${!atEnd && html`<button class="to-end" onClick=${toEnd}><${Icon} name="arrow-down" /> Latest</button>`}
-      <${SendBox} name=${name} row=${row} onSent=${toEnd} /></div>`;
+      <${SendBox} name=${name} placeholder=${placeholder} off=${feed.stale.value ? "no connection to the dashboard" : ""}
+        send=${(text) => { outbox.send(text); toEnd(); }} /></div>`;
 }
 
 export function AgentPage({ name }) {

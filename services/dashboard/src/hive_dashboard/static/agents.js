@@ -1,8 +1,10 @@
 // The roster: every agent at a glance, in a stable order; and the dialog that spawns one.
-import { html, signal, useEffect, useRef, useState } from "../hiveweb/vendor/preact.js";
+import { html, signal, useRef, useState } from "../hiveweb/vendor/preact.js";
+import { Dialog } from "../hiveweb/dialog.js";
 import { plain } from "../hiveweb/format.js";
 import { Icon } from "../hiveweb/icon.js";
-import { act, actOrTell, uuid } from "./acts.js";
+import { uuid } from "../hiveweb/outbox.js";
+import { act, actOrTell } from "./acts.js";
 import { Marks, Since, StateTag, doing } from "./state.js";
 import { agents, kept, reachable } from "./store.js";
 
@@ -45,19 +47,6 @@ function Kept() {
 
 export const SpawnButton = () => html`<button class="primary" disabled=${!reachable("lifecycle")} onClick=${() => { spawning.value = { name: "" }; }}>
   <${Icon} name="plus" /> Spawn an agent</button>`;
-
-/** A modal dialog with a form; Escape and the backdrop's button close it. */
-export function Dialog({ title, onClose, children }) {
-  const ref = useRef();
-  useEffect(() => {
-    const before = document.activeElement;
-    ref.current.showModal();
-    return () => before?.focus?.();
-  }, []);
-  return html`<dialog ref=${ref} onClose=${onClose} aria-label=${title}>
-    <div class="head"><h2>${title}</h2><button class="quiet" aria-label="close" onClick=${() => ref.current.close()}><${Icon} name="x" /></button></div>
-    ${children}</dialog>`;
-}
 
 export const Refusal = ({ error }) => error && html`<div class="error" role="alert"><bdi>${plain(error.message)}</bdi>${error.hint && html`<div class="hint"><bdi>${plain(error.hint)}</bdi></div>`}</div>`;
 

@@ -2,7 +2,7 @@
 import { html } from "../hiveweb/vendor/preact.js";
 import { absolute, plain, relative } from "../hiveweb/format.js";
 import { Icon } from "../hiveweb/icon.js";
-import { LongText } from "../hiveweb/transcript.js";
+import { LongText } from "../hiveweb/long-text.js";
 import { ApprovalCard } from "./approvals.js";
 import { QuestionCard } from "./questions.js";
 import { AgentRow, SpawnButton } from "./agents.js";

@@ -1,6 +1,6 @@
 // The keyboard: `?` help, `/` filter, `g` and a letter goes, Space pauses the log. Off inside inputs.
 import { html, signal } from "../hiveweb/vendor/preact.js";
-import { Dialog } from "./agents.js";
+import { KeysDialog } from "../hiveweb/dialog.js";
 
 const helping = signal(false);
 const GO = { r: "#/agents", a: "#/approvals", l: "#/logs", h: "#/" };
@@ -31,5 +31,4 @@ export function bindKeys() {
   });
 }
 
-export const Help = () => helping.value && html`<${Dialog} title="Keys" onClose=${() => { helping.value = false; }}>
-  <dl class="keys">${KEYS.map(([key, what]) => html`<div key=${key}><dt><kbd>${key}</kbd></dt><dd>${what}</dd></div>`)}</dl></${Dialog}>`;
+export const Help = () => helping.value && html`<${KeysDialog} keys=${KEYS} onClose=${() => { helping.value = false; }} />`;

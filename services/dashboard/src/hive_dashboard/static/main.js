@@ -1,7 +1,8 @@
 // The dashboard's page: login, the frame around the pages, routes by the address's fragment, keys.
 import { html, render, signal, useEffect } from "../hiveweb/vendor/preact.js";
 import { logInFromFragment, logOut, user } from "../hiveweb/auth.js";
-import { now, plain, relative, span } from "../hiveweb/format.js";
+import { StaleBanner } from "../hiveweb/condition.js";
+import { plain, relative } from "../hiveweb/format.js";
 import { Icon } from "../hiveweb/icon.js";
 import { AgentPage } from "./agent.js";
 import { AgentsPage } from "./agents.js";
@@ -44,10 +45,7 @@ function Nav({ page }) {
 
 function Banners() {
   const { bus, page } = feed.condition.value;
-  const age = `last update ${span(now.value - feed.heardAt.value)} ago`;
-  if (feed.stale.value) {
-    return html`<div class="banner bad" role="status" data-banner="stale"><${Icon} name="loader" spin=${true} /> No connection to the dashboard: what you see may be old (${age}). Trying again…</div>`;
-  }
+  if (feed.stale.value) return html`<${StaleBanner} feed=${feed} what="the dashboard" />`;
   const away = [...(services.value?.entries() ?? [])].filter(([, one]) => !one.ok);
   return html`
     ${bus === false && html`<div class="banner bad" role="status" data-banner="bus"><${Icon} name="loader" spin=${true} /> The bus is away: what you see may be old. The hive goes on when it is back.</div>`}

@@ -2,7 +2,7 @@
 import { html, useState } from "../hiveweb/vendor/preact.js";
 import { absolute, plain, relative } from "../hiveweb/format.js";
 import { Icon } from "../hiveweb/icon.js";
-import { LongText } from "../hiveweb/transcript.js";
+import { LongText } from "../hiveweb/long-text.js";
 import { act } from "./acts.js";
 import { Refusal } from "./agents.js";
 import { reachable } from "./store.js";

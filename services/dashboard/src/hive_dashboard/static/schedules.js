@@ -1,7 +1,7 @@
 // Schedules: prompts that agents get at set times.
 import { html, useState } from "../hiveweb/vendor/preact.js";
 import { absolute, plain, relative } from "../hiveweb/format.js";
-import { LongText } from "../hiveweb/transcript.js";
+import { LongText } from "../hiveweb/long-text.js";
 import { act, actOrTell } from "./acts.js";
 import { Refusal } from "./agents.js";
 import { reachable, schedules } from "./store.js";

@@ -1,5 +1,6 @@
 // An agent's state in a word, an icon and a tone; never by colour alone.
 import { html } from "../hiveweb/vendor/preact.js";
+import { activityOf } from "../hiveweb/activity.js";
 import { absolute, now, plain, relative, span } from "../hiveweb/format.js";
 import { Icon } from "../hiveweb/icon.js";
 import { troubleOf } from "./store.js";
@@ -12,17 +13,9 @@ export function stateOf(row) {
   if (row.state === "failed") return as("failed", "circle-x", "bad");
   if (row.state === "stopped") return as(row.wanted === "running" ? "down" : "stopped", "circle-stop", row.wanted === "running" ? "warn" : "");
   if (row.state !== "running") return as(row.state, "loader");
-  if (harness.needs_login) return as("needs login", "key-round", "warn");
-  if (harness.rate_limited) return as("rate limited", "clock", "warn");
   const trouble = troubleOf(row);
-  if (trouble) return as(trouble.kind, "triangle-alert", "bad");
-  if (harness.trouble) return as(harness.trouble.replaceAll("_", " "), "clock", "warn");
-  if (harness.activity === "working") return as("working", "zap", "accent");
-  if (harness.paused) return as("paused", "circle-pause", "warn");
-  if (harness.activity === "compacting") return as("compacting", "archive", "accent");
-  if (harness.activity === "away") return as("silent", "circle-dashed", "warn");
-  if (harness.activity === "idle" || !harness.activity) return as("idle", "circle-check", "good");
-  return as(harness.activity, "clock");
+  if (trouble && !harness.needs_login) return as(trouble.kind, "triangle-alert", "bad");
+  return { ...activityOf(harness), since };
 }
 
 export function StateTag({ row }) {

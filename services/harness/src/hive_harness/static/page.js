@@ -4,7 +4,8 @@ import { call, logInFromFragment, user } from "../hiveweb/auth.js";
 import { Feed } from "../hiveweb/socket.js";
 import { plain, relative } from "../hiveweb/format.js";
 import { LoginPanel } from "../hiveweb/login-panel.js";
-import { Transcript, TranscriptView } from "../hiveweb/transcript.js";
+import { Transcript } from "../hiveweb/transcript.js";
+import { TranscriptView } from "../hiveweb/transcript-view.js";
 
 const agent = document.body.dataset.agent;
 const DRAFT = "hive.draft";
@@ -62,7 +63,7 @@ function Main() {
     follows.current = scrollHeight - scrollTop - clientHeight < 80;
   };
   return html`<main ref=${box} onScroll=${onScroll}>
-    ${blocks.length ? html`<${TranscriptView} transcript=${transcript} />` : html`<p class="dim">Nothing has happened yet. Write to ${agent} below.</p>`}
+    ${blocks.length ? html`<${TranscriptView} blocks=${blocks} />` : html`<p class="dim">Nothing has happened yet. Write to ${agent} below.</p>`}
   </main>`;
 }
 

@@ -1,0 +1,2 @@
+// What the pages import from vendor/diff.js.
+export { structuredPatch } from "diff";
