@@ -9,7 +9,8 @@ from hivecommon.contracts.logs import Level, LogLine
 from hivecommon.contracts.roster import RosterRow
 from hivecommon.contracts.streams import (
     ACK_WAIT,
-    MAX_DELIVER,
+    INBOX_AHEAD,
+    MAX_ATTEMPTS,
     ROSTER_BUCKET,
     STREAMS,
     StreamSpec,
@@ -121,9 +122,10 @@ On `{InboxMessage.subject}`, stream INBOX. {doc_of(InboxMessage)}
 The sender is an agent, `operator`, `hive`, `forge` or `schedule`; the recipient an agent or `operator`.
 Publish as a request: the answer is JetStream's own acknowledgement, or error 10077 when the recipient
 has too many messages for one sender. A body has at most {MAX_BODY_BYTES} bytes of UTF-8, is not blank
-and holds no NUL. The agent's consumer pushes to `deliver.<agent>`, one message at a time; it is
-acknowledged when the turn is over, comes again {_span(ACK_WAIT)} after the last sign of life, and is
-given up after {MAX_DELIVER} deliveries.
+and holds no NUL. Two consumers push to `deliver.<agent>`, at most {INBOX_AHEAD} messages ahead: one all of
+them, one those of operators once more, which go first. A message is acknowledged when its turn is over,
+comes again {_span(ACK_WAIT)} after the last sign of life, and is parked (`+TERM`) when it could not be
+handled, or when the harness was killed in {MAX_ATTEMPTS} of its turns.
 
 {shapes.fields(InboxMessage)}
 ```sh

@@ -19,6 +19,7 @@ ANSWERER_BY_MODULE: Final = {
     "approvals": "approvals",
     "audit": "approvals",
     "changes": "lifecycle",
+    "open_items": "approvals",
     "questions": "approvals",
     "schedules": "approvals",
     "dashboard": "dashboard",

@@ -100,7 +100,7 @@ async def test_a_paused_agent_takes_no_message_until_it_is_let_go_on(agents: Age
     await watch.status(lambda status: status.activity is Activity.WAITING)
     assert not agents.api.requests
     info = await agents.lifecycle.jetstream.consumer_info("INBOX", "emma")
-    assert (info.num_pending, info.num_ack_pending) == (1, 0)
+    assert info.num_pending + info.num_ack_pending == 1
     await agents.lifecycle.request(SetPaused(paused=False), agent="emma")
     assert (await watch.turn_ended(waiting)).outcome == "answered"
 

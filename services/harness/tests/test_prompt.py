@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hive_harness.prompt import one_line, system_prompt, turn_prompt, visible_controls
+from hive_harness.prompt import Quoted, one_line, system_prompt, turn_prompt, visible_controls
 from hive_harness.session import Letter, Source
 from hive_harness.tools.about import AboutTools
 from hive_harness.tools.manager import ManagerTools
@@ -28,7 +28,21 @@ def letter(**fields: Any) -> Letter:
 
 
 def prompt(one: Letter, *, again: str = "") -> str:
-    return turn_prompt(one, unread=2, again=again, fence="f00d")
+    return turn_prompt([Quoted(one, again)], unread=2, fence="f00d")
+
+
+def test_several_messages_are_quoted_one_after_the_other() -> None:
+    messages = [Quoted(letter(id="m1", body="one")), Quoted(letter(id="m2", body="two"), "again")]
+    text = turn_prompt(messages, unread=3, fence="f00d")
+    assert text.startswith("You have 2 new messages from the same sender")
+    first, second = text.split("Message id: ")[1:]
+    assert first.startswith("m1\nUnread after this one: 4\n")
+    assert "----- message f00d -----\none\n----- end of message f00d -----" in first
+    assert second.startswith("m2\nUnread after this one: 3\nNote: again\n")
+
+
+def test_a_parked_message_is_told_as_such() -> None:
+    assert "\nNote: it could not be handled before" in prompt(letter(source=Source.PARKED))
 
 
 def test_the_header_says_who_when_in_which_thread_and_what_waits() -> None:

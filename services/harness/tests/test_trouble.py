@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hive_harness.session import LimitSeen, Result
 from hive_harness.trouble import (
-    MAX_ATTEMPTS,
     Again,
     Answered,
     Code,
@@ -18,6 +17,7 @@ from hive_harness.trouble import (
     spent,
     unix,
 )
+from hivecommon.contracts.streams import MAX_ATTEMPTS
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 RESET = NOW + timedelta(hours=3)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from hivecommon.contracts.inbox import inbox_consumers
 from hivecommon.environment import BusAddress
 from hivecommon.files import write_atomically
 from hivecommon.home import HiveHome, make_private
@@ -106,7 +107,7 @@ def agent_permissions(agent: AgentName, recipients: Iterable[str] | None) -> Per
             f"events.{agent}.>",
             f"log.{agent}.>",
             *(f"inbox.{recipient}.{agent}" for recipient in to),
-            f"$JS.ACK.INBOX.{agent}.>",
+            *(f"$JS.ACK.INBOX.{consumer}.>" for consumer in inbox_consumers(agent)),
         ),
         subscribe=(f"{agent_inbox_prefix(agent)}.>", f"agent.{agent}.>", f"deliver.{agent}"),
     )

@@ -9,8 +9,13 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from hivecommon.broker import agent_key, agent_permissions, render_users
 from hivecommon.bus import Bus
-from hivecommon.contracts.inbox import InboxMessage, delivery_subject
-from hivecommon.contracts.streams import ACK_WAIT, INBOX, MAX_DELIVER
+from hivecommon.contracts.inbox import (
+    OPERATOR,
+    InboxMessage,
+    delivery_subject,
+    inbox_consumers,
+)
+from hivecommon.contracts.streams import ACK_WAIT, INBOX, INBOX_AHEAD
 from hivecommon.errors import HiveError, Unavailable
 from hivecommon.files import write_atomically
 from hivecommon.home import HiveHome
@@ -59,20 +64,28 @@ async def reload_server(system: Bus) -> None:
 
 
 async def declare_inbox(bus: Bus, agent: AgentName) -> None:
-    """Make the agent's consumer of INBOX, or bring an existing one up to date.
+    """Make the agent's consumers of INBOX, or bring existing ones up to date.
 
-    It pushes one message at a time to the harness; what is unread waits in the stream.
+    They push some messages ahead to the harness; what is unread waits in the stream. One of them
+    has operators' messages alone: the harness, which knows a message that comes twice, handles
+    those first however many others wait.
     """
-    await bus.jetstream.add_consumer(
-        INBOX.name,
-        ConsumerConfig(
-            durable_name=agent,
-            filter_subject=InboxMessage.filter_for(agent),
-            deliver_subject=delivery_subject(agent),
-            deliver_policy=DeliverPolicy.ALL,
-            ack_policy=AckPolicy.EXPLICIT,
-            ack_wait=ACK_WAIT.total_seconds(),
-            max_deliver=MAX_DELIVER,
-            max_ack_pending=1,
-        ),
-    )
+    everything, operators = inbox_consumers(agent)
+    filters = {
+        everything: InboxMessage.filter_for(agent),
+        operators: InboxMessage.subject_for(to=agent, sender=OPERATOR),
+    }
+    for consumer, subject in filters.items():
+        await bus.jetstream.add_consumer(
+            INBOX.name,
+            ConsumerConfig(
+                durable_name=consumer,
+                filter_subject=subject,
+                deliver_subject=delivery_subject(agent),
+                deliver_policy=DeliverPolicy.ALL,
+                ack_policy=AckPolicy.EXPLICIT,
+                ack_wait=ACK_WAIT.total_seconds(),
+                max_deliver=-1,
+                max_ack_pending=INBOX_AHEAD,
+            ),
+        )

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import uuid4
 
 import structlog
@@ -17,11 +17,12 @@ from hivecommon.errors import HiveError
 from hive_harness import toolbox
 from hive_harness.orphans import MARK
 from hive_harness.rules import Rules, mcp_options
-from hive_harness.session import Happening, Result
+from hive_harness.session import Happening, Prompt, Result
 from hive_harness.toolbox import Tool
 
 if TYPE_CHECKING:
     from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient, SdkMcpTool
+    from claude_agent_sdk.types import EffortLevel
 
 BUILT_IN_TOOLS: Final = (
     "Bash", "Read", "Write", "Edit", "Glob", "Grep", "NotebookEdit", "WebFetch", "WebSearch",
@@ -65,10 +66,20 @@ class Conversation:
     directory: Path
     model: str
     system_prompt: str
+    effort: str
+    """Empty: as the model does by itself."""
     tools: Sequence[Tool]
     environment: Callable[[], dict[str, str]]
     """Asked at every start: an operator may have logged the agent in meanwhile."""
     rules: Rules
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which model, and how hard it thinks."""
+
+    model: str
+    effort: str
 
 
 async def load_sdk() -> None:
@@ -86,6 +97,8 @@ class Claude:
         self._said: list[str] = []
         self._cost_usd = 0.0
         self._environment: dict[str, str] = {}
+        self.choice = Choice(conversation.model, conversation.effort)
+        """Counts from the next `connect` on."""
 
     @property
     def outdated(self) -> bool:
@@ -124,8 +137,8 @@ class Claude:
         self._environment = environment
         self._cost_usd = 0.0
 
-    async def turn(self, prompt: str, heard: Callable[[], None]) -> AsyncIterator[Happening]:
-        """Give the model a prompt, as text that is not interpreted, and report until its result.
+    async def turn(self, prompt: Prompt, heard: Callable[[], None]) -> AsyncIterator[Happening]:
+        """Give the CLI a prompt and report until its result.
 
         `heard` is called at every sign of life, also when there is nothing to report.
         Raises `CliEnded`, after which the client is closed; `CliGone` when the prompt was not even
@@ -139,7 +152,7 @@ class Claude:
         prompt_id = str(uuid4())
         reader = Reader(prompt_id, cost_before_usd=self._cost_usd)
         try:
-            await client.query(_as_data(prompt, prompt_id))
+            await client.query(_message(prompt, prompt_id))
         except ClaudeSDKError as error:
             await self.close()
             raise CliGone(self._last_words() or str(error)) from error
@@ -189,7 +202,8 @@ class Claude:
         return ClaudeAgentOptions(
             cli_path=_PACKAGE / "claude-kept",
             cwd=how.directory,
-            model=how.model,
+            model=self.choice.model,
+            effort=cast("EffortLevel | None", self.choice.effort or None),
             resume=session_id if resume else None,
             session_id=None if resume else session_id,
             setting_sources=[],
@@ -241,14 +255,15 @@ class Claude:
         return CliEnded(self._last_words() or str(error))
 
 
-async def _as_data(prompt: str, prompt_id: str) -> AsyncIterator[dict[str, Any]]:
-    yield {
+async def _message(prompt: Prompt, prompt_id: str) -> AsyncIterator[dict[str, Any]]:
+    message: dict[str, Any] = {
         "type": "user",
         "uuid": prompt_id,
-        "message": {"role": "user", "content": prompt},
+        "message": {"role": "user", "content": prompt.text},
         "parent_tool_use_id": None,
-        "client_composed": True,
     }
+    # What others write is never interpreted: neither `/command` nor `@/path`.
+    yield message if prompt.is_command else {**message, "client_composed": True}
 
 
 def _sdk_tool(tool: Tool) -> "SdkMcpTool[Any]":

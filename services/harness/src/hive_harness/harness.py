@@ -15,7 +15,14 @@ from hivecommon import command
 from hivecommon.application import ServiceTasks
 from hivecommon.broker import agent_inbox_prefix
 from hivecommon.bus import Bus, Login
-from hivecommon.contracts.events import HarnessStopped, LoggedIn, Trouble, TurnEnded, TurnStarted
+from hivecommon.contracts.events import (
+    HarnessStopped,
+    LoggedIn,
+    MessageSent,
+    Trouble,
+    TurnEnded,
+    TurnStarted,
+)
 from hivecommon.contracts.harness import Hello
 from hivecommon.contracts.roster import Activity, HarnessStatus
 from hivecommon.daemon import notify_ready
@@ -26,12 +33,16 @@ from hivecommon.log import BusLog
 from hive_harness import eventlog, store
 from hive_harness.claude import Claude, Conversation, load_sdk
 from hive_harness.config import Settings
+from hive_harness.control import Control
 from hive_harness.credentials import Credentials
 from hive_harness.database import Database
 from hive_harness.endpoints import Endpoints
 from hive_harness.eventlog import EventLog
+from hive_harness.hindrance import Hindrance, Outlook
+from hive_harness.housekeeping import Bounds, Housekeeping
 from hive_harness.inbox import Inbox
 from hive_harness.login_desk import LoginCli, LoginDesk
+from hive_harness.open_items import OpenItems
 from hive_harness.orphans import kill_orphans
 from hive_harness.outbox import Outbox
 from hive_harness.post import Post
@@ -46,6 +57,8 @@ from hive_harness.tools.about import AboutTools
 from hive_harness.tools.manager import ManagerTools
 from hive_harness.tools.messages import MessageTools
 from hive_harness.tools.questions import QuestionTools
+from hive_harness.turn import Turn
+from hive_harness.waiting import Waiting
 from hive_harness.web import AgentPage, serving
 from hive_harness.worker import Parts, Worker
 
@@ -149,23 +162,43 @@ class _Harness:
             _now,
         )  # fmt: skip
         self._outbox = Outbox(log, bus, settings.name)
-        self._inbox = Inbox(bus, memory.store, settings.name, group, self._wake)
+        self._inbox = Inbox(bus, memory.store, settings.name, group, self._wake, _now)
+        self._waiting = Waiting(self._inbox, memory.store)
+        self._items = OpenItems(bus, settings.name, self._waiting, memory.store, self._turn)
         self._credentials = Credentials(settings.claude, settings.has_key)
         self._claude = Claude(self._conversation())
+        sessions = Sessions(memory.store, settings.claude, new_session_id)
+        self._hindrance = hindrance = Hindrance(
+            Outlook(log, self._board, self._credentials, _now), spend_cap_usd=config.spend_cap_usd
+        )
+        housekeeping = Housekeeping(
+            self._claude, sessions, memory.store, self._board,
+            Bounds(
+                compact_at=config.compact_at,
+                cli_memory_bytes=config.cli_memory_bytes,
+                choice=self._claude.choice,
+            ),
+            _now,
+        )  # fmt: skip
         self._worker = Worker(
             Parts(
                 claude=self._claude,
-                sessions=Sessions(memory.store, settings.claude, new_session_id),
+                sessions=sessions,
                 store=memory.store,
                 log=log,
-                inbox=self._inbox,
+                waiting=self._waiting,
                 board=self._board,
                 credentials=self._credentials,
+                hindrance=hindrance,
+                housekeeping=housekeeping,
                 clock=_now,
             ),
             paused=config.paused,
-            spend_cap_usd=config.spend_cap_usd,
+            batch=config.batch,
             silence_s=config.silence_s,
+        )
+        self._control = Control(
+            self._worker, housekeeping, hindrance, memory.store, self._board, self._items
         )
         self._login_desk = LoginDesk(
             LoginCli(
@@ -190,7 +223,7 @@ class _Harness:
         self._board.repeat()
         self._group.create_task(self._outbox.run())
         self._group.create_task(self._inbox.keep_alive())
-        service = HarnessService(self._worker, self._board, self._memory.log, self.page.mint_ticket)
+        service = HarnessService(self._control, self._memory.log, self.page.mint_ticket)
         endpoints = {**service.endpoints, **self._login_desk.endpoints}
         await Endpoints(self._bus, self._group, self._settings.name).start(endpoints)
         await self._bus.client.flush()
@@ -225,10 +258,13 @@ class _Harness:
 
     def _logged_in(self, event: LoggedIn) -> None:
         self._memory.log.record(event)
-        self._worker.credentials_changed()
+        self._hindrance.credentials_changed()
 
     def _wake(self) -> None:
         self._worker.wake()
+
+    def _turn(self) -> Turn | None:
+        return self._worker.turn
 
     def _conversation(self) -> Conversation:
         settings = self._settings
@@ -237,6 +273,7 @@ class _Harness:
             run=settings.run,
             directory=settings.state,
             model=settings.model,
+            effort=settings.harness.effort,
             system_prompt=system_prompt(settings.harness),
             tools=self._tools(),
             environment=lambda: {**settings.environment, **self._credentials.environment},
@@ -247,14 +284,11 @@ class _Harness:
         config = self._settings.harness
         post = Post(self._bus, config, _now)
 
-        def turn() -> int:
-            return self._board.status.turn if self._worker.letter else 0
+        def record(sent: MessageSent) -> None:
+            turn = self._worker.turn
+            self._memory.log.record(sent, turn=turn.number if turn else 0)
 
-        messages = MessageTools(
-            post,
-            lambda: self._worker.letter,
-            lambda sent: self._memory.log.record(sent, turn=turn()),
-        )
+        messages = MessageTools(post, self._turn, record)
         questions = QuestionTools(self._bus, config.agent)
         about = AboutTools(post, self._board, config)
         tools = [*messages.tools, *questions.tools, *about.tools]

@@ -1,6 +1,8 @@
 """What the model is told: who it is, and each message with its body as data."""
 
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from string import Template
 
@@ -11,6 +13,7 @@ from hive_harness.session import Letter, Source
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f]")
 _UNREADABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _MAX_BY = 60
+_MAX_FIRST_LINE = 120
 
 
 def system_prompt(config: HarnessConfig) -> str:
@@ -23,23 +26,58 @@ def system_prompt(config: HarnessConfig) -> str:
     return "\n\n".join(parts)
 
 
-def turn_prompt(letter: Letter, *, unread: int, again: str, fence: str) -> str:
-    """Return the prompt for one message.
+@dataclass(frozen=True)
+class Quoted:
+    """A message as the model is shown it."""
 
-    `again` says why its turn was begun before, empty when it was not. `fence` is random, so that
-    nothing in the body can look like the end of the body.
+    letter: Letter
+    again: str = ""
+    """Why its turn was begun before, empty when it was not."""
+
+
+def turn_prompt(messages: Sequence[Quoted], *, unread: int, fence: str) -> str:
+    """Return the prompt for one message, or for several of one sender.
+
+    `unread` counts those behind them. `fence` is random, so that nothing in a body can look like
+    the end of the body.
     """
+    quoted = quote(messages, unread=unread, fence=fence)
+    if len(messages) == 1:
+        return _page("turn").substitute(message=quoted)
+    return _page("batch").substitute(count=len(messages), messages=quoted)
+
+
+def quote(messages: Sequence[Quoted], *, unread: int, fence: str) -> str:
+    """Return messages with their headers, each body between two lines with the fence in them."""
+    last = len(messages) - 1
+    return "\n\n".join(
+        _page("message").substitute(
+            header=_header(message, unread + last - place),
+            fence=fence,
+            body=visible_controls(message.letter.body),
+        )
+        for place, message in enumerate(messages)
+    )
+
+
+def notes_prompt() -> str:
+    """Return what the agent is told before its conversation is made shorter."""
+    return _page("notes").substitute()
+
+
+def _header(message: Quoted, unread: int) -> str:
+    letter = message.letter
     header = [f"From: {_sender(letter)}", f"Sent: {letter.sent_at:%Y-%m-%d %H:%M:%S} UTC"]
     if letter.thread:
         header.append(f"Thread: {letter.thread}")
     if letter.reply_to:
         header.append(f"In reply to: {letter.reply_to}")
     header += [f"Message id: {letter.id}", f"Unread after this one: {unread}"]
-    if again:
-        header.append(f"Note: {again}")
-    return _page("turn").substitute(
-        header="\n".join(header), fence=fence, body=visible_controls(letter.body)
-    )
+    if message.again:
+        header.append(f"Note: {message.again}")
+    if letter.source is Source.PARKED:
+        header.append("Note: it could not be handled before; an operator has sent it again.")
+    return "\n".join(header)
 
 
 def visible_controls(text: str) -> str:
@@ -51,6 +89,11 @@ def visible_controls(text: str) -> str:
 def one_line(text: str, limit: int) -> str:
     """Return `text` as one harmless line of at most `limit` characters."""
     return _UNREADABLE.sub(" ", text).strip()[:limit]
+
+
+def first_line(body: str) -> str:
+    """Return the beginning of a message, for a list."""
+    return one_line(body.strip().partition("\n")[0], _MAX_FIRST_LINE)
 
 
 def _sender(letter: Letter) -> str:

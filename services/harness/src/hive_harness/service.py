@@ -8,10 +8,16 @@ from hivecommon.contracts.base import Request
 from hivecommon.contracts.events import AgentEvent
 from hivecommon.contracts.harness import (
     AskHarness,
+    Compact,
     HarnessReply,
     Interrupt,
+    NewSession,
+    OpenItemsReply,
+    ReadOpenItems,
     ReadTranscript,
+    ResendParked,
     RetryNow,
+    SetModel,
     SetPaused,
     Ticket,
     TranscriptReply,
@@ -19,10 +25,9 @@ from hivecommon.contracts.harness import (
 )
 from hivecommon.contracts.lifecycle import Done
 
+from hive_harness.control import Control
 from hive_harness.endpoints import Handler
 from hive_harness.eventlog import EventLog
-from hive_harness.status import StatusBoard
-from hive_harness.worker import Worker
 
 _ANSWER_BYTES: Final = 700_000
 
@@ -31,11 +36,9 @@ class HarnessService:
     """The handlers of `agent.<agent>.*`."""
 
     def __init__(
-        self, worker: Worker, board: StatusBoard, log: EventLog,
-        mint_ticket: Callable[[], Awaitable[Ticket]],
-    ) -> None:  # fmt: skip
-        self._worker = worker
-        self._board = board
+        self, control: Control, log: EventLog, mint_ticket: Callable[[], Awaitable[Ticket]]
+    ) -> None:
+        self._control = control
         self._log = log
         self._mint_ticket = mint_ticket
 
@@ -47,21 +50,42 @@ class HarnessService:
             Interrupt: self._interrupt,
             SetPaused: self._set_paused,
             RetryNow: self._retry_now,
+            Compact: self._compact,
+            NewSession: self._new_session,
+            SetModel: self._set_model,
+            ReadOpenItems: self._open_items,
+            ResendParked: self._resend,
             UiTicket: self._ticket,
             ReadTranscript: self._transcript,
         }
 
     async def _status(self, _request: AskHarness) -> HarnessReply:
-        return HarnessReply(status=self._board.status)
+        return HarnessReply(status=self._control.status)
 
     async def _interrupt(self, _request: Interrupt) -> Done:
-        return Done(changed=await self._worker.interrupt())
+        return Done(changed=await self._control.interrupt())
 
     async def _set_paused(self, request: SetPaused) -> Done:
-        return Done(changed=self._worker.set_paused(request.paused))
+        return Done(changed=self._control.set_paused(request.paused))
 
     async def _retry_now(self, _request: RetryNow) -> Done:
-        return Done(changed=await self._worker.retry_now())
+        return Done(changed=await self._control.retry_now())
+
+    async def _compact(self, _request: Compact) -> Done:
+        return Done(changed=await self._control.compact())
+
+    async def _new_session(self, _request: NewSession) -> Done:
+        return Done(changed=await self._control.new_session())
+
+    async def _set_model(self, request: SetModel) -> HarnessReply:
+        status = await self._control.choose(model=request.model, effort=request.effort)
+        return HarnessReply(status=status)
+
+    async def _open_items(self, _request: ReadOpenItems) -> OpenItemsReply:
+        return await self._control.open_items()
+
+    async def _resend(self, request: ResendParked) -> Done:
+        return Done(changed=await self._control.resend(request.number))
 
     async def _ticket(self, _request: UiTicket) -> Ticket:
         return await self._mint_ticket()

@@ -11,6 +11,10 @@ class Source(StrEnum):
 
     BUS = "bus"
     PAGE = "page"
+    PARKED = "parked"
+    """One that could not be handled; an operator has it tried again."""
+    OWN = "own"
+    """Nobody sent it: the harness lets the agent save its notes, or makes its conversation shorter."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +23,7 @@ class Letter:
 
     source: Source
     sequence: int
-    """The stream's sequence number of a message of the bus, the row of one from the page."""
+    """The stream's sequence number of a message of the bus, the row of one that is kept here."""
     id: str
     sender: str
     body: str
@@ -27,12 +31,22 @@ class Letter:
     thread: str | None = None
     reply_to: str | None = None
     by: str = ""
-    deliveries: int = 1
+    attempts: int = 0
+    """How many turns it was given to before it was delivered here."""
 
     @property
     def key(self) -> str:
         """What tells this message from all others, also after the stream was made anew."""
         return f"{self.source}:{self.sequence}:{self.id}"
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What the CLI is given."""
+
+    text: str
+    is_command: bool = False
+    """A command of the CLI's own, which the harness itself gives; all else is text and no more."""
 
 
 @dataclass(frozen=True)

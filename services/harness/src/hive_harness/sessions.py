@@ -53,8 +53,17 @@ class Sessions:
             return await self.connect(claude)
         return Connected(session_id, resume)
 
+    async def begun(self) -> bool:
+        """Whether there is a conversation to go on with."""
+        known = await self._store.read(_SESSION)
+        return bool(known) and self._has_transcript(known)
+
+    async def begin_anew(self) -> None:
+        """Begin a new session at the next `connect`, as was asked for."""
+        await self._store.write(session_id="")
+
     async def forget(self) -> None:
-        """Begin a new session at the next `connect`."""
+        """Begin a new session at the next `connect`: the old one is gone."""
         _log.warning("session_lost", session_id=await self._store.read(_SESSION))
         await self._store.write(session_id="")
 

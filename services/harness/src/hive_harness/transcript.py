@@ -1,5 +1,6 @@
 """Events from happenings: what of a turn is kept, in which size."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from hivecommon.contracts import events
@@ -13,9 +14,23 @@ MAX_INPUT: Final = 100_000
 _MANY: Final = 200
 
 
-def started(letter: Letter, *, redelivered: bool) -> events.TurnStarted:
+def started(letter: Letter, *, redelivered: bool, own: str = "") -> events.TurnStarted:
     """Return the event of a turn that begins."""
     return events.TurnStarted(
+        message_id=letter.id,
+        sender=letter.sender,
+        body=shortened(letter.body, MAX_TEXT),
+        thread=letter.thread,
+        sent_at=letter.sent_at,
+        by=letter.by[:80],
+        redelivered=redelivered,
+        own=own,
+    )
+
+
+def taken(letter: Letter, *, redelivered: bool) -> events.MessageTaken:
+    """Return the event of a further message that came into a turn."""
+    return events.MessageTaken(
         message_id=letter.id,
         sender=letter.sender,
         body=shortened(letter.body, MAX_TEXT),
@@ -27,26 +42,23 @@ def started(letter: Letter, *, redelivered: bool) -> events.TurnStarted:
 
 
 def ended(
-    letter: Letter, outcome: str, result: Result | None, *, tool_calls: int, error: str = ""
+    letters: Sequence[Letter], outcome: str, result: Result, *, tool_calls: int, error: str = ""
 ) -> events.TurnEnded:
     """Return the event of a turn that is over."""
-    body = events.TurnEnded(
-        message_id=letter.id, outcome=outcome, tool_calls=tool_calls, error=shortened(error, 2000)
-    )
-    if result is None:
-        return body
+    first, *others = letters
     usage = result.usage
     return events.TurnEnded(
-        message_id=body.message_id,
-        outcome=body.outcome,
-        tool_calls=body.tool_calls,
-        error=body.error,
+        message_id=first.id,
+        outcome=outcome,
         duration_s=usage.duration_s,
         cost_usd=usage.cost_usd,
         input_tokens=usage.input_tokens,
         output_tokens=usage.output_tokens,
         cache_read_tokens=usage.cache_read_tokens,
         cache_write_tokens=usage.cache_write_tokens,
+        tool_calls=tool_calls,
+        error=shortened(error, 2000),
+        also=[letter.id for letter in others],
     )
 
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from hivecommon.contracts.streams import MAX_ATTEMPTS
+
 from hive_harness.session import LimitSeen, Result
 
-MAX_ATTEMPTS: Final = 5
-"""A message whose turn was cut off, or failed in a way that is not understood, this often is given up."""
 _FIRST_WAIT_S: Final = 15
 _LONGEST_WAIT_S: Final = 600
 # Only a human changes these; a look now and then notices that they did.

@@ -1,9 +1,8 @@
-"""One turn: a message given to the model, what it does told as it happens, how it ended."""
+"""One turn: messages given to the model, what it does told as it happens, how it ended."""
 
 import asyncio
-import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -15,7 +14,6 @@ from hivecommon.contracts.roster import Activity
 from hive_harness import transcript
 from hive_harness.claude import Claude
 from hive_harness.eventlog import Clock, EventLog
-from hive_harness.prompt import turn_prompt
 from hive_harness.session import (
     Began,
     Called,
@@ -23,6 +21,7 @@ from hive_harness.session import (
     Happening,
     Letter,
     LimitSeen,
+    Prompt,
     Result,
     Retrying,
     Returned,
@@ -55,16 +54,39 @@ class Stage:
     """How long the model may say nothing before the turn is stopped."""
 
 
-class Turn:
-    """A turn of one message; `before` is what was known of the message until now."""
+@dataclass(frozen=True)
+class Handed:
+    """A message in a turn, and what was known of it before."""
 
-    def __init__(self, stage: Stage, letter: Letter, number: int, before: Fate) -> None:
+    letter: Letter
+    before: Fate
+
+    @property
+    def note(self) -> str:
+        """What the model is told of earlier turns; empty when there was none."""
+        attempts = self.before.attempts
+        if not attempts:
+            return ""
+        why = self.before.cut_off or _ENDED_IN_TURN
+        times = "once" if attempts == 1 else f"{attempts} times"
+        return (
+            f"you were given this message {times} before, and the turn was cut off ({why})."
+            " Some of it may be done already: look before you do it again."
+        )
+
+
+class Turn:
+    """A turn of one message or several; `own` says why the harness itself began it, if it did."""
+
+    def __init__(
+        self, stage: Stage, handed: Sequence[Handed], number: int, *, own: str = ""
+    ) -> None:
         self._stage = stage
-        self._before = before
+        self._handed = list(handed)
+        self._own = own
         self._tool_calls = 0
-        self.letter = letter
         self.number = number
-        self.attempts = before.attempts + 1
+        self.attempts = max(one.before.attempts for one in handed) + 1
         self.aborting = False
         self.unauthorized = False
         """Whether the API did not accept the login."""
@@ -77,18 +99,33 @@ class Turn:
         self.limit: LimitSeen | None = None
         self.result = Result(ok=False)
 
+    @property
+    def letters(self) -> list[Letter]:
+        """The messages that it has taken until now, in their order."""
+        return [one.letter for one in self._handed]
+
+    @property
+    def of_messages(self) -> bool:
+        """Whether somebody's message is handled in it."""
+        return not self._own
+
     def announce(self, *, unread: int) -> None:
         """Tell that the turn begins."""
-        stage = self._stage
-        redelivered = self._before.attempts > 0
-        stage.log.record(transcript.started(self.letter, redelivered=redelivered), turn=self.number)
-        stage.board.change(activity=Activity.WORKING, turn=self.number, unread=unread + 1)
-
-    async def run(self, *, unread: int) -> None:
-        """Give the model the message and listen until its result; raises what `Claude.turn` does."""
-        prompt = turn_prompt(
-            self.letter, unread=unread, again=self._note, fence=secrets.token_hex(4)
+        stage, (first, *others) = self._stage, self._handed
+        again = first.before.attempts > 0
+        stage.log.record(
+            transcript.started(first.letter, redelivered=again, own=self._own), turn=self.number
         )
+        self._tell_taken(others)
+        stage.board.change(activity=Activity.WORKING, turn=self.number, unread=unread)
+
+    def take(self, handed: Sequence[Handed]) -> None:
+        """Let further messages be part of the turn: what becomes of it becomes of them."""
+        self._handed += handed
+        self._tell_taken(handed)
+
+    async def run(self, prompt: Prompt) -> None:
+        """Give the model the prompt and listen until its result; raises what `Claude.turn` does."""
         silence = Silence(self._stage.silence_s, time.monotonic)
         watching = asyncio.ensure_future(self._watch(silence))
         try:
@@ -128,22 +165,15 @@ class Turn:
         """Tell how the turn ended."""
         self._stage.log.record(
             transcript.ended(
-                self.letter, outcome, self.result, tool_calls=self._tool_calls, error=error
+                self.letters, outcome, self.result, tool_calls=self._tool_calls, error=error
             ),
             turn=self.number,
         )
 
-    @property
-    def _note(self) -> str:
-        attempts = self._before.attempts
-        if not attempts:
-            return ""
-        why = self._before.cut_off or _ENDED_IN_TURN
-        times = "once" if attempts == 1 else f"{attempts} times"
-        return (
-            f"you were given this message {times} before, and the turn was cut off ({why})."
-            " Some of it may be done already: look before you do it again."
-        )
+    def _tell_taken(self, handed: Sequence[Handed]) -> None:
+        for one in handed:
+            event = transcript.taken(one.letter, redelivered=one.before.attempts > 0)
+            self._stage.log.record(event, turn=self.number)
 
     def _take(self, happening: Happening) -> None:
         stage = self._stage

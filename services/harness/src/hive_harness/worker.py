@@ -1,22 +1,26 @@
-"""The agent at work: takes one message after another and gives each a turn of the model."""
+"""The agent at work: takes messages in their order and gives each a turn of the model."""
 
 import asyncio
+import secrets
 import sqlite3
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
-import structlog
-from hivecommon.contracts.events import HarnessStarted, Trouble
+from hivecommon.contracts.events import HarnessStarted, MessageParked
 from hivecommon.contracts.roster import Activity
+from hivecommon.contracts.streams import MAX_ATTEMPTS
 from hivecommon.errors import HiveError
 
-from hive_harness.claude import Claude, CliEnded, CliGone, NoSuchSession
-from hive_harness.credentials import Credentials, Fingerprint
+from hive_harness.chores import Chore
+from hive_harness.claude import Claude
+from hive_harness.credentials import Credentials
 from hive_harness.eventlog import Clock, EventLog
-from hive_harness.inbox import Inbox
-from hive_harness.session import Letter
+from hive_harness.hindrance import DISK_POLL_S, Hindrance
+from hive_harness.housekeeping import Housekeeping
+from hive_harness.performer import Performer
+from hive_harness.prompt import Quoted, turn_prompt
+from hive_harness.session import Letter, Prompt, Usage
 from hive_harness.sessions import Sessions
 from hive_harness.status import StatusBoard
 from hive_harness.store import Store
@@ -29,18 +33,12 @@ from hive_harness.trouble import (
     Obstacle,
     Verdict,
     backoff,
-    crashed,
-    judge,
-    silent,
-    spent,
 )
-from hive_harness.turn import Stage, Turn
-from hive_harness.turns import Desk, Stop, Take, Wait, blocked, next_step
+from hive_harness.turn import Handed, Stage, Turn
+from hive_harness.turns import Desk, Do, Stop, Take, Wait, next_step
+from hive_harness.waiting import Waiting
 
-_LOGIN_POLL_S: Final = 2.0
-_DISK_POLL_S: Final = 5.0
-
-_log = structlog.get_logger()
+_FENCE_BYTES: Final = 4
 
 
 @dataclass(frozen=True)
@@ -51,63 +49,51 @@ class Parts:
     sessions: Sessions
     store: Store
     log: EventLog
-    inbox: Inbox
+    waiting: Waiting
     board: StatusBoard
     credentials: Credentials
+    hindrance: Hindrance
+    housekeeping: Housekeeping
     clock: Clock
 
 
 class Worker:
-    """Runs turns until `stop`. Its decisions are made in `turns` and `trouble`."""
+    """Runs turns until `stop`. Its decisions are made in `turns`, `chores` and `trouble`."""
 
-    def __init__(
-        self, parts: Parts, *, paused: bool, spend_cap_usd: float | None, silence_s: float
-    ) -> None:
+    def __init__(self, parts: Parts, *, paused: bool, batch: int, silence_s: float) -> None:
         self._parts = parts
+        self._hindrance = parts.hindrance
         self._stage = Stage(
             parts.claude,
             parts.log,
             parts.board,
             parts.clock,
-            on_progress=self._overcome,
+            on_progress=parts.hindrance.overcome,
             silence_s=silence_s,
         )
+        self._performer = Performer(
+            parts.claude, parts.sessions, parts.hindrance, parts.clock, connect=self._connect,
+            silence_s=silence_s,
+        )  # fmt: skip
         self._paused = paused
-        self._spend_cap_usd = spend_cap_usd
-        self._cap_lifted_on: date | None = None
+        self._batch = batch
         self._stopping = False
-        self._obstacle: Obstacle | None = None
-        self._login_tried: Fingerprint = ()
-        self._failures = 0
         self._turn: Turn | None = None
-        self._wake = asyncio.Event()
 
     @property
-    def letter(self) -> Letter | None:
-        """The message whose turn runs."""
-        return self._turn.letter if self._turn else None
+    def turn(self) -> Turn | None:
+        """The turn that runs."""
+        return self._turn
 
     def wake(self) -> None:
         """Look again what there is to do."""
-        self._wake.set()
+        self._hindrance.wake()
 
     async def retry_now(self) -> bool:
-        """Try again what waits for a limit, a login or a repair; False when nothing does.
-
-        A spend cap that was reached is lifted for the rest of the day.
-        """
+        """Try again what waits for a limit, a login or a repair; False when nothing does."""
         if self._turn is not None:
             return await self._turn.hurry()
-        waits = self._obstacle is not None
-        if self._obstacle is not None and self._obstacle.code is Code.SPEND_CAP:
-            self._cap_lifted_on = self._parts.clock().date()
-        self._overcome()
-        return waits
-
-    def credentials_changed(self) -> None:
-        """Go on with what waits for a login."""
-        if self._obstacle is not None and self._obstacle.code is Code.NEEDS_LOGIN:
-            self._overcome()
+        return self._hindrance.retry_now()
 
     def set_paused(self, paused: bool) -> bool:  # noqa: FBT001 - the verb's only argument
         """Begin no new turn, or go on; return whether that changed anything."""
@@ -135,84 +121,42 @@ class Worker:
 
     async def run(self) -> None:
         """Work until `stop`."""
+        await self._parts.housekeeping.open()
+        await self._parts.waiting.open()
         if not self._parts.credentials.present:
-            self._hinder(Obstacle(Code.NEEDS_LOGIN, "this agent has no Claude login yet"))
+            self._hindrance.hinder(Obstacle(Code.NEEDS_LOGIN, "this agent has no Claude login yet"))
         elif not self._stopping:
             await self._connect()
         self._parts.board.rest()
         while True:
-            self._wake.clear()
-            desk = await self._look()
-            if blocked(desk):
-                await self._parts.inbox.close()
-            else:
-                await self._parts.inbox.open()
-            match next_step(desk):
+            self._hindrance.look_anew()
+            match next_step(await self._look()):
                 case Stop():
                     return
                 case Wait(until):
-                    await self._wait(until)
-                case Take(letter):
-                    await self._handle(letter)
+                    await self._hindrance.wait(until)
+                case Do(chore):
+                    await self._do(chore)
+                case Take(letters):
+                    await self._handle(letters)
 
     async def _look(self) -> Desk:
-        if self._parts.log.failing and self._obstacle is None:
-            self._hinder_for_disk(self._parts.log.failing)
-        await self._mind_the_cap()
-        from_page = await self._parts.store.page_letters(limit=1)
+        parts = self._parts
+        if parts.log.failing and self._hindrance.obstacle is None:
+            self._hindrance.hinder_for_disk(parts.log.failing)
+        self._hindrance.mind_the_cap(await parts.store.cost_usd(parts.clock().date()))
+        letters = await parts.waiting.letters()
+        parts.board.change(unread=parts.waiting.unread, parked=await parts.store.parked_count())
         return Desk(
-            now=self._parts.clock(),
+            now=parts.clock(),
             paused=self._paused,
             stopping=self._stopping,
-            obstacle=self._obstacle,
-            from_page=from_page[0] if from_page else None,
-            from_bus=self._parts.inbox.first,
+            obstacle=self._hindrance.obstacle,
+            chore=parts.housekeeping.next(),
+            waiting=letters,
+            batch=self._batch,
+            opens_at=parts.waiting.opens_at(),
         )
-
-    async def _mind_the_cap(self) -> None:
-        parts, now = self._parts, self._parts.clock()
-        cost = await parts.store.cost_usd(now.date())
-        parts.board.change(cost_today_usd=cost)
-        if self._obstacle is None and self._cap_lifted_on != now.date():
-            obstacle = spent(cost, self._spend_cap_usd, now)
-            if obstacle is not None:
-                self._hinder(obstacle)
-                parts.board.rest()
-
-    async def _wait(self, until: datetime | None) -> None:
-        limit_s: float | None = None
-        if until is not None:
-            limit_s = max(0.0, (until - self._parts.clock()).total_seconds())
-        needs_login = self._obstacle is not None and self._obstacle.code is Code.NEEDS_LOGIN
-        if needs_login:
-            limit_s = _LOGIN_POLL_S
-        with suppress(TimeoutError):
-            async with asyncio.timeout(limit_s):
-                await self._wake.wait()
-        credentials = self._parts.credentials
-        if needs_login and credentials.present and credentials.fingerprint != self._login_tried:
-            self._overcome()
-
-    def _after(self, seconds: float) -> datetime:
-        return self._parts.clock() + timedelta(seconds=seconds)
-
-    def _hinder(self, obstacle: Obstacle) -> None:
-        self._obstacle = obstacle
-        if obstacle.code is Code.NEEDS_LOGIN:
-            self._login_tried = self._parts.credentials.fingerprint
-        _log.warning("hindered", code=obstacle.code, reason=obstacle.text)
-        self._parts.log.record(Trouble(str(obstacle.code), obstacle.text, obstacle.retry_at))
-        self._parts.board.hinder(obstacle)
-
-    def _hinder_for_disk(self, reason: object) -> None:
-        text = f"the agent's state cannot be written: {reason}"
-        self._hinder(Obstacle(Code.DISK_FULL, text, self._after(_DISK_POLL_S)))
-
-    def _overcome(self) -> None:
-        self._parts.board.hinder(None)
-        if self._obstacle is not None:
-            self._obstacle = None
-            self.wake()
 
     async def _connect(self) -> bool:
         """Start the CLI unless it runs; False, with the obstacle shown, when it does not start."""
@@ -225,10 +169,11 @@ class Worker:
         try:
             connected = await parts.sessions.connect(parts.claude)
         except HiveError as error:
-            self._failures += 1
+            self._hindrance.failures += 1
             code = Code(error.code) if error.code in set(Code) else Code.CLI_CRASHED
-            retry_at = parts.clock() + backoff(self._failures)
-            self._hinder(Obstacle(code, f"{error.message} {error.hint}".strip(), retry_at))
+            retry_at = parts.clock() + backoff(self._hindrance.failures)
+            words = f"{error.message} {error.hint}".strip()
+            self._hindrance.hinder(Obstacle(code, words, retry_at))
             parts.board.rest()
             return False
         parts.board.change(session_id=connected.session_id)
@@ -236,108 +181,115 @@ class Worker:
         parts.log.record(HarnessStarted(connected.session_id, connected.resumed, model))
         return True
 
-    async def _handle(self, letter: Letter) -> None:
+    async def _do(self, chore: Chore) -> None:
+        parts = self._parts
+        if not chore.is_turn:
+            await parts.housekeeping.do(chore)
+            if self._hindrance.obstacle is None:
+                await self._connect()
+            parts.board.rest()
+            return
+        letter = parts.housekeeping.letter(chore)
+        verdict = await self._give([letter], parts.housekeeping.prompt(chore), own=chore)
+        match verdict:
+            case Interrupted() if not self._stopping:
+                await parts.housekeeping.give_up()
+            case Answered() | GivenUp():
+                await parts.housekeeping.chore_over(chore)
+            case _:
+                pass  # it comes again
+
+    async def _handle(self, letters: Sequence[Letter]) -> None:
+        parts = self._parts
+        killed = [one for one in letters if (await parts.store.fate(one)).kills >= MAX_ATTEMPTS]
+        if killed:
+            await self._park(killed, f"the harness ended in {MAX_ATTEMPTS} of its turns")
+            return
+        await self._give(letters)
+
+    async def _give(
+        self, letters: Sequence[Letter], prompt: Prompt | None = None, *, own: str = ""
+    ) -> Verdict | None:
+        """Run a turn and return what becomes of it; None when it could not even begin."""
         parts = self._parts
         if not await self._connect():
-            return
+            return None
         try:
-            number, before = await parts.store.begin(letter)
+            number, fates = await parts.store.begin(letters)
         except sqlite3.OperationalError as error:
-            self._hinder_for_disk(error)
-            return
-        self._turn = turn = Turn(self._stage, letter, number, before)
-        turn.announce(unread=parts.inbox.unread)
+            self._hindrance.hinder_for_disk(error)
+            return None
+        handed = [Handed(letter, fate) for letter, fate in zip(letters, fates, strict=True)]
+        unread = parts.waiting.unread
+        self._turn = turn = Turn(self._stage, handed, number, own=own)
+        turn.announce(unread=unread)
         try:
-            verdict = await self._play(turn)
+            verdict = await self._performer.play(turn, prompt or self._prompt(handed, unread))
         finally:
             self._turn = None
-        await self._conclude(turn, verdict)
+        verdict = await self._conclude(turn, verdict)
         parts.board.rest()
+        return verdict
 
-    async def _play(self, turn: Turn) -> Verdict:
-        unread, clock = self._parts.inbox.unread, self._parts.clock
-        try:
-            try:
-                await turn.run(unread=unread)
-            except CliGone:
-                # It had ended before, unnoticed; the message never reached it.
-                if not await self._connect():
-                    raise
-                await turn.run(unread=unread)
-        except NoSuchSession as error:
-            await self._parts.claude.close()
-            await self._parts.sessions.forget()
-            return Again(Obstacle(Code.CLI_CRASHED, error.message, clock()))
-        except CliEnded as error:
-            return self._stopped(turn) or self._cut_off(turn, error)
-        if not turn.result.ok and (stopped := self._stopped(turn)) is not None:
-            return stopped
-        passed = turn.result.ok or turn.result.aborted
-        self._failures = 0 if passed else self._failures + 1
-        return judge(
-            turn.result, turn.limit,
-            attempts=turn.attempts, failures=self._failures, now=clock(),
-        )  # fmt: skip
+    def _prompt(self, handed: Sequence[Handed], unread: int) -> Prompt:
+        quoted = [Quoted(one.letter, one.note) for one in handed]
+        behind = max(0, unread - len(handed))
+        return Prompt(turn_prompt(quoted, unread=behind, fence=secrets.token_hex(_FENCE_BYTES)))
 
-    def _stopped(self, turn: Turn) -> Verdict | None:
-        """Return what becomes of a turn that the harness stopped for a reason of its own."""
-        now = self._parts.clock()
-        if turn.hurried and turn.waiting is not None:
-            return Again(replace(turn.waiting, retry_at=now))
-        if turn.stalled:
-            self._failures += 1
-            return silent(
-                self._stage.silence_s, attempts=turn.attempts, failures=self._failures, now=now
-            )
-        if turn.unauthorized:
-            return Again(Obstacle(Code.NEEDS_LOGIN, "the login is not accepted any more"))
-        return None
-
-    def _cut_off(self, turn: Turn, error: CliEnded) -> Verdict:
-        if turn.aborting:
-            return Interrupted()
-        self._failures += 1
-        return crashed(
-            error.message,
-            attempts=turn.attempts, failures=self._failures, now=self._parts.clock(),
-        )  # fmt: skip
-
-    async def _conclude(self, turn: Turn, verdict: Verdict) -> None:
+    async def _conclude(self, turn: Turn, verdict: Verdict) -> Verdict:
         parts = self._parts
         if self._stopping and not turn.result.ok:
             verdict = Again(Obstacle(Code.CLI_CRASHED, "the harness was stopped"))
         outcome, error = _outcome(verdict)
-        await self._write_down(turn, verdict, outcome, error)
+        parked = await self._write_down(turn, verdict, outcome, error)
         turn.conclude(outcome, error)
+        self._tell_parked(turn.letters, parked, error)
         if isinstance(verdict, Again):
             if not self._stopping:
-                self._hinder(verdict.obstacle)
+                self._hindrance.hinder(verdict.obstacle)
         else:
-            self._overcome()
-            parts.inbox.settle(turn.letter, failed=isinstance(verdict, GivenUp))
-        context = turn.result.context_used
-        parts.board.change(
-            context_used=parts.board.status.context_used if context is None else context,
-            unread=parts.inbox.unread,
-        )
+            self._hindrance.overcome()
+            parts.waiting.settle(turn.letters, failed=isinstance(verdict, GivenUp))
+        if (context := turn.result.context_used) is not None:
+            parts.board.change(context_used=context)
+        if turn.of_messages:
+            await parts.housekeeping.turn_over(turn.result)
+        return verdict
 
-    async def _write_down(self, turn: Turn, verdict: Verdict, outcome: str, error: str) -> None:
+    async def _write_down(
+        self, turn: Turn, verdict: Verdict, outcome: str, error: str
+    ) -> Sequence[int]:
         """Note the outcome before anybody is told of it; a full disk is waited out."""
-        parts = self._parts
-        usage, today = turn.result.usage, parts.clock().date()
+        store, log, now = self._parts.store, self._parts.log, self._parts.clock()
+        letters, usage = turn.letters, turn.result.usage
         while True:
             try:
                 if isinstance(verdict, Again):
-                    await parts.store.cut_off(turn.letter, error, usage, day=today)
+                    await store.cut_off(letters, error, usage, day=now.date())
+                elif isinstance(verdict, GivenUp) and turn.of_messages:
+                    return await store.park(letters, error, usage, now=now, last_seq=log.last_seq)
                 else:
-                    await parts.store.finish(
-                        turn.letter, outcome, usage, day=today, last_seq=parts.log.last_seq
+                    await store.finish(
+                        letters, outcome, usage, day=now.date(), last_seq=log.last_seq
                     )
             except sqlite3.OperationalError as failure:
-                self._hinder_for_disk(failure)
-                await asyncio.sleep(_DISK_POLL_S)
+                self._hindrance.hinder_for_disk(failure)
+                await asyncio.sleep(DISK_POLL_S)
             else:
-                return
+                return ()
+
+    async def _park(self, letters: Sequence[Letter], reason: str) -> None:
+        """Park messages that are not even given another turn."""
+        parts, now = self._parts, self._parts.clock()
+        numbers = await parts.store.park(
+            letters, reason, Usage(), now=now, last_seq=parts.log.last_seq
+        )
+        self._tell_parked(letters, numbers, reason)
+        parts.waiting.settle(letters, failed=True)
+
+    def _tell_parked(self, letters: Sequence[Letter], numbers: Sequence[int], reason: str) -> None:
+        for letter, number in zip(letters, numbers, strict=False):
+            self._parts.log.record(MessageParked(number, letter.id, letter.sender, reason[:500]))
 
 
 def _outcome(verdict: Verdict) -> tuple[str, str]:

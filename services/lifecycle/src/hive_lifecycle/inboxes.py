@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -11,18 +12,18 @@ import nats.js.errors
 import structlog
 from hivecommon.bus import Bus
 from hivecommon.contracts.events import AgentChanged
-from hivecommon.contracts.inbox import OPERATOR, InboxMessage
-from hivecommon.contracts.streams import INBOX, MAX_DELIVER
+from hivecommon.contracts.inbox import OPERATOR, InboxMessage, inbox_consumers
+from hivecommon.contracts.streams import INBOX
 from hivecommon.errors import HiveError
-from hivecommon.names import AgentName, parse_agent_name
+from hivecommon.names import AgentName
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerInfo, RawStreamMsg
 
 from hive_lifecycle.patience import patiently
 
 KEEP_READ: Final = timedelta(days=30)
-# JetStream's advisory on a message that was delivered `max_deliver` times (ADR-1, ADR-15).
-_PARKED: Final = f"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{INBOX.name}.*"
+# JetStream's advisory on a message whose reader wants it no more (`+TERM`; ADR-15).
+_PARKED: Final = f"$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.{INBOX.name}.*"
 _GET: Final = f"$JS.API.STREAM.MSG.GET.{INBOX.name}"
 _TIMEOUT_S: Final = 5.0
 
@@ -30,9 +31,7 @@ _log = structlog.get_logger()
 
 
 class _Advisory(msgspec.Struct, frozen=True):
-    consumer: str
     stream_seq: int
-    deliveries: int = MAX_DELIVER
 
 
 class _Found(msgspec.Struct, frozen=True):
@@ -51,27 +50,24 @@ class Inboxes:
         self._clock = clock
 
     async def watch_parked(self) -> None:
-        """Tell, from now on, of each message that the bus has given up delivering."""
+        """Tell, from now on, of each message that a harness could not handle."""
         await self._bus.subscribe(_PARKED, self._on_parked)
 
     async def _on_parked(self, msg: Msg) -> None:
         advisory = msgspec.json.decode(msg.data, type=_Advisory)
-        agent = parse_agent_name(advisory.consumer)
         message = await patiently(
             lambda: self._bus.jetstream.get_msg(INBOX.name, seq=advisory.stream_seq)
         )
-        _, sender = InboxMessage.route(message.subject or "")
-        what = (
-            f"the message {_message_id(message)} from {sender} to {agent} was cut off"
-            f" {advisory.deliveries} times and is parked"
-        )
+        agent, sender = InboxMessage.route(message.subject or "")
+        what = f"the message {_message_id(message)} from {sender} to {agent} is parked"
         _log.warning("message_parked", agent=agent, seq=advisory.stream_seq)
         await self._bus.publish_event(
             "lifecycle", AgentChanged(agent=agent, what="message_parked", detail=what)
         )
         notice = InboxMessage(
             id=f"parked-{agent}-{advisory.stream_seq}",
-            body=f"{what}. It stays in the stream INBOX as number {advisory.stream_seq}.",
+            body=f"{what}: it could not be handled. `hive inbox {agent}` says why, and"
+            f" `hive resend {agent} NUMBER` has it tried again.",
             sent_at=self._clock(),
         )
         await patiently(lambda: self._bus.send_message(to=OPERATOR, sender="hive", message=notice))
@@ -105,19 +101,38 @@ class Inboxes:
         May be repeated: each is stored under its new address, by an id made of `job` and its
         number, before it is removed from the old one.
         """
-        jetstream = self._bus.jetstream
-        try:
-            consumer = await patiently(lambda: jetstream.consumer_info(INBOX.name, old))
-        except nats.js.errors.NotFoundError:
+        read = await self._read_up_to(old)
+        if read is None:
             return 0
-        after = consumer.ack_floor.stream_seq if consumer.ack_floor else 0
-        moved = 0
-        while (message := await self._next_unread(old, after)) is not None:
-            after = await self._readdress(message, new, job)
-            moved += 1
+        everything, operators = read
+        after, moved = min(everything, operators), 0
+        while (message := await self._next(old, after)) is not None:
+            after = message.seq or 0
+            _, sender = InboxMessage.route(message.subject or "")
+            # Operators' messages overtake others: what is read of them, their own consumer knows.
+            if after > (operators if sender == OPERATOR else everything):
+                await self._readdress(message, new, job)
+                moved += 1
         return moved
 
-    async def _readdress(self, message: RawStreamMsg, new: AgentName, job: str) -> int:
+    async def _read_up_to(self, name: AgentName) -> tuple[int, int] | None:
+        """Return up to which number each consumer's messages are read; None without an inbox."""
+        floors: list[int] = []
+        for consumer in inbox_consumers(name):
+            try:
+                info = await patiently(
+                    partial(self._bus.jetstream.consumer_info, INBOX.name, consumer)
+                )
+            except nats.js.errors.NotFoundError:
+                # An inbox from before there were two: then the first one knows of all.
+                if not floors:
+                    return None
+                floors.append(floors[0])
+            else:
+                floors.append(info.ack_floor.stream_seq if info.ack_floor else 0)
+        return floors[0], floors[1]
+
+    async def _readdress(self, message: RawStreamMsg, new: AgentName, job: str) -> None:
         if (number := message.seq) is None:
             raise HiveError("the bus returned a message without a number", code="bad_reply")
         _, sender = InboxMessage.route(message.subject or "")
@@ -132,7 +147,6 @@ class Inboxes:
         except nats.js.errors.APIError:
             if await self._exists(number):
                 raise  # else only the answer to an earlier try was lost
-        return number
 
     async def _exists(self, number: int) -> bool:
         try:
@@ -141,7 +155,7 @@ class Inboxes:
             return False
         return True
 
-    async def _next_unread(self, name: AgentName, after: int) -> RawStreamMsg | None:
+    async def _next(self, name: AgentName, after: int) -> RawStreamMsg | None:
         try:
             return await patiently(
                 lambda: self._bus.jetstream.get_msg(

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import nats.js.errors
 from hivecommon.broker import agent_key, operator_key, write_operators
 from hivecommon.broker_admin import declare_inbox, reload_server, write_agents
 from hivecommon.bus import Bus
-from hivecommon.contracts.inbox import InboxMessage
+from hivecommon.contracts.inbox import InboxMessage, inbox_consumers
 from hivecommon.contracts.streams import INBOX
 from hivecommon.environment import HiveEnvironment
 from hivecommon.errors import HiveError
@@ -69,8 +70,10 @@ class Registry:
 
     async def drop_inbox(self, name: AgentName) -> bool:
         """Remove an agent's inbox with all that is in it; return whether there was one."""
-        purged = await self._drop(lambda: self._purge_stream(name))
-        return await self._drop(lambda: self._delete_consumer(name)) or purged
+        dropped = await self._drop(lambda: self._purge_stream(name))
+        for consumer in inbox_consumers(name):
+            dropped |= await self._drop(partial(self._delete_consumer, consumer))
+        return dropped
 
     async def _purge_stream(self, name: AgentName) -> bool:
         # nats-py returns only that it went well.
@@ -78,8 +81,8 @@ class Registry:
             INBOX.name, subject=InboxMessage.filter_for(name)
         )
 
-    async def _delete_consumer(self, name: AgentName) -> bool:
-        return await self._bus.jetstream.delete_consumer(INBOX.name, name)
+    async def _delete_consumer(self, consumer: str) -> bool:
+        return await self._bus.jetstream.delete_consumer(INBOX.name, consumer)
 
     async def _drop(self, act: Callable[[], Awaitable[bool]]) -> bool:
         try:

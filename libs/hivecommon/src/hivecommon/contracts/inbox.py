@@ -86,3 +86,11 @@ def check_body(body: str) -> str:
 def delivery_subject(agent: str) -> str:
     """Return where the agent's consumer of INBOX pushes its messages."""
     return fill("deliver.{agent}", agent=agent)
+
+
+def inbox_consumers(agent: str) -> tuple[str, str]:
+    """Return the agent's consumers of INBOX: of everything, and of operators' messages once more.
+
+    The second one lets an operator's message overtake a crowd. No agent's name has a `_` in it.
+    """
+    return agent, f"{agent}_operator"

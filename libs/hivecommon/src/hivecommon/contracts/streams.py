@@ -56,5 +56,10 @@ ROSTER_BUCKET: Final = "roster"
 
 ACK_WAIT: Final = timedelta(seconds=60)
 """A harness says `in_progress` three times in this span; after a crash its message comes again then."""
-MAX_DELIVER: Final = 5
-"""A message that was cut off this often is parked as failed."""
+INBOX_AHEAD: Final = 64
+"""So many messages are delivered ahead, so that a turn can take several and operators see what waits."""
+MAX_ATTEMPTS: Final = 5
+"""A message in whose turns the harness was killed this often, or the CLI, is parked as failed.
+
+The harness counts: the bus would count messages that were only waiting in a restart.
+"""

@@ -12,6 +12,7 @@ from hive_harness.post import Post
 from hive_harness.session import Letter
 from hive_harness.toolbox import Tool
 from hive_harness.transcript import MAX_TEXT, shortened
+from hive_harness.turn import Turn
 
 
 class Send(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -29,17 +30,20 @@ class ReplyTo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Arguments of `reply`."""
 
     body: Annotated[str, msgspec.Meta(description="the answer, plain text or Markdown")]
+    message_id: Annotated[
+        MessageId | None,
+        msgspec.Meta(description="which of this turn's messages; leave out when there is one"),
+    ] = None
 
 
 class MessageTools:
     """Writing to others and answering the message of the turn."""
 
     def __init__(
-        self, post: Post, letter: Callable[[], Letter | None],
-        record: Callable[[MessageSent], object],
-    ) -> None:  # fmt: skip
+        self, post: Post, turn: Callable[[], Turn | None], record: Callable[[MessageSent], object]
+    ) -> None:
         self._post = post
-        self._letter = letter
+        self._turn = turn
         self._record = record
 
     @property
@@ -55,7 +59,7 @@ class MessageTools:
             ),
             Tool(
                 "reply",
-                "Answer the message of this turn: goes to its sender, in its thread.",
+                "Answer a message of this turn: goes to its sender, in its thread.",
                 ReplyTo,
                 self._reply,
             ),
@@ -65,9 +69,7 @@ class MessageTools:
         return await self._deliver(wanted.to, wanted.body, wanted.thread, None)
 
     async def _reply(self, wanted: ReplyTo) -> str:
-        letter = self._letter()
-        if letter is None:
-            raise HiveError("no message is being handled", code="no_message", hint="use send")
+        letter = self._meant(wanted.message_id)
         if letter.sender in SERVICE_SENDERS:
             raise HiveError(
                 f"{letter.sender} is a service and reads no messages", code="bad_recipient",
@@ -76,6 +78,25 @@ class MessageTools:
         return await self._deliver(
             letter.sender, wanted.body, letter.thread or letter.id, letter.id
         )
+
+    def _meant(self, message_id: str | None) -> Letter:
+        turn = self._turn()
+        if turn is None or not turn.of_messages:
+            raise HiveError("no message is being handled", code="no_message", hint="use send")
+        letters = turn.letters
+        if message_id is not None:
+            letters = [letter for letter in letters if letter.id == message_id]
+            if not letters:
+                raise HiveError(
+                    f"message {message_id} is not one of this turn's", code="no_message",
+                    hint=f"they are: {', '.join(letter.id for letter in turn.letters)}",
+                )  # fmt: skip
+        if len({letter.sender for letter in letters}) > 1:
+            raise HiveError(
+                "this turn has messages of several senders", code="which_message",
+                hint="say which one you answer, with message_id",
+            )  # fmt: skip
+        return letters[-1]
 
     async def _deliver(self, to: str, body: str, thread: str | None, reply_to: str | None) -> str:
         message = await self._post.send(to, body, thread=thread, reply_to=reply_to)
