@@ -20,6 +20,7 @@ ANSWERER_BY_MODULE: Final = {
     "audit": "approvals",
     "changes": "lifecycle",
     "open_items": "approvals",
+    "inputs": "lifecycle",
     "questions": "approvals",
     "schedules": "approvals",
     "dashboard": "dashboard",
@@ -37,6 +38,7 @@ _OWN_SAMPLES: Final[dict[str, dict[str, Any]]] = {
     "ListQuestions": {"state": "open"},
     "Rollback": {"to": 7},
     "RecordRollback": {"to": 7},
+    "RecordUpdate": {"inputs": [{"name": "nixpkgs", "source": "github:NixOS/nixpkgs/nixos-25.11"}]},
 }
 _SAMPLES: Final[dict[str, Any]] = {
     "agent": "alice",
@@ -67,6 +69,8 @@ _SAMPLES: Final[dict[str, Any]] = {
     "code": "4f1c…#9ab2…",
     "kind": "oauth_token",
     "cap": 5.0,
+    "inputs": ["nixpkgs"],
+    "choices": ["Blue"],
 }
 
 RequestClass = type[Request[Any]]
@@ -99,7 +103,7 @@ def answerer(request: RequestClass) -> str:
             f"which service answers {request.__name__}? Say it in ANSWERER_BY_MODULE ({__file__})"
         )
     found = ANSWERER_BY_MODULE[module]
-    if module == "changes" and request.subject.startswith(_APPROVALS_OWN):
+    if module in {"changes", "inputs"} and request.subject.startswith(_APPROVALS_OWN):
         return "approvals"
     return "lifecycle" if found == "harness" and request.subject.startswith("req.") else found
 

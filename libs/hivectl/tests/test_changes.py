@@ -8,10 +8,12 @@ import msgspec
 from hivecommon.contracts.approvals import (
     Approval,
     ApprovalKind,
+    ApprovalLog,
     ApprovalReply,
     ApprovalState,
     Approve,
     GetApproval,
+    ReadLog,
 )
 from hivecommon.contracts.audit import AuditEntry, AuditReply, ListAudit
 from hivecommon.contracts.changes import (
@@ -27,6 +29,7 @@ from hivecommon.contracts.changes import (
     Rollback,
     Stage,
 )
+from hivecommon.contracts.inputs import Update
 from hivecommon.contracts.jobs import JobAccepted, JobState
 from hivecommon.contracts.questions import (
     AnswerQuestion,
@@ -91,6 +94,13 @@ class Services:
         done = msgspec.structs.replace(PENDING, state=ApprovalState.DONE)
         return ApprovalReply(approval=done)
 
+    async def log(self, _call: Call, request: ReadLog) -> ApprovalLog:
+        return ApprovalLog(approval=request.id, text="building/7\nerror: boom\x1b[2J")
+
+    async def update(self, _call: Call, request: Update) -> JobAccepted:
+        self.asked.append(request)
+        return JobAccepted(job="j1", state=JobState.ACCEPTED, agent="all", verb="update")
+
     async def history(self, _call: Call, request: ListHistory) -> HistoryReply:
         one = Revision(
             approval=7, commit="a" * 40, stages=[Stage.PROPOSAL, Stage.DEPLOYED], at=NOW,
@@ -132,7 +142,7 @@ class Services:
             GetApproval: self.get, DiffApproval: self.diff, Approve: self.approve,
             ListHistory: self.history, Rollback: self.rollback, ListQuestions: self.questions,
             AnswerQuestion: self.answer, ListSchedules: self.schedules, CreateSchedule: self.add,
-            ListAudit: self.audit,
+            ListAudit: self.audit, ReadLog: self.log, Update: self.update,
         }  # fmt: skip
 
 
@@ -167,8 +177,38 @@ async def test_questions_are_shown_and_answered(hive: HiveCommand, serve: Serve)
         listed = await hive("questions")
         await hive("answer", "3", "yes")
     assert "  red?\\x1b[2J\n" in listed.out
-    assert "suggested: yes; no" in listed.out
+    assert "one of: yes; no" in listed.out
     assert services.asked[1] == AnswerQuestion(id=3, answer="yes")
+
+
+async def test_several_choices_are_sent_word_for_word(hive: HiveCommand, serve: Serve) -> None:
+    services = Services()
+    async with serve("approvals", services.endpoints):
+        said = await hive("answer", "3", "--choose", "yes", "--choose", "no", "both, that is")
+        nothing = await hive("answer", "3")
+    assert said.code == 0
+    assert services.asked == [AnswerQuestion(id=3, answer="both, that is", choices=["yes", "no"])]
+    assert nothing.code == 2
+    assert "--choose" in nothing.err
+
+
+async def test_one_approval_is_shown_with_its_log(hive: HiveCommand, serve: Serve) -> None:
+    services = Services()
+    async with serve("approvals", services.endpoints):
+        said = await hive("approval", "7")
+        machine = await hive("approval", "7", "--json")
+    assert "asked for by agent:hm1nd" in said.out
+    assert "  building/7\n  error: boom\\x1b[2J" in said.out
+    assert "\x1b" not in said.out
+    assert (machine.json["approval"]["id"], "boom" in machine.json["log"]) == (7, True)
+
+
+async def test_an_update_of_inputs_is_asked_for_by_name(hive: HiveCommand, serve: Serve) -> None:
+    services = Services()
+    async with serve("lifecycle", services.endpoints):
+        said = await hive("update", "nixpkgs", "--reason", "a hole", "--no-wait")
+    assert (said.code, said.out) == (0, "update all: accepted, job j1\n")
+    assert services.asked == [Update(inputs=["nixpkgs"], reason="a hole")]
 
 
 async def test_schedules_are_listed_and_made(hive: HiveCommand, serve: Serve) -> None:

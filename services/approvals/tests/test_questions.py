@@ -62,6 +62,41 @@ async def test_an_operators_answer_reaches_the_asker_once(alice: Bus, operator: 
     assert (await operator.request(ListQuestions())).open == 0
 
 
+async def test_several_options_can_be_chosen_and_words_be_added(alice: Bus, operator: Bus) -> None:
+    number = await ask(alice, options=["red", "blue", "green"], multiple=True)
+    answer = AnswerQuestion(id=number, choices=["red", "green"], answer="and some gold")
+    answered = (await operator.request(answer)).question
+    assert (answered.choices, answered.answer) == (["red", "green"], "and some gold")
+    (listed,) = (await operator.request(ListQuestions())).questions
+    assert (listed.multiple, listed.choices) == (True, ["red", "green"])
+    (message,) = await messages(operator, "alice", 1)
+    assert message.body.endswith("Chosen:\n- red\n- green\nand some gold")
+
+
+@pytest.mark.parametrize(
+    ("answer", "word"),
+    [
+        ({}, "needs words or a choice"),
+        ({"answer": "  "}, "needs words or a choice"),
+        ({"choices": ["purple"]}, "does not offer 'purple'"),
+        ({"choices": ["red", "blue"]}, "takes one choice"),
+    ],
+)
+async def test_a_choice_that_was_not_offered_is_refused_and_it_stays_open(
+    alice: Bus, operator: Bus, answer: dict[str, Any], word: str
+) -> None:
+    number = await ask(alice, options=["red", "blue"])
+    refused = await refusal(operator.request(AnswerQuestion(id=number, **answer)))
+    assert (refused.code, word in refused.message) == ("bad_answer", True), refused.message
+    assert (await operator.request(ListQuestions())).open == 1
+
+
+async def test_an_option_that_is_chosen_twice_is_refused(alice: Bus, operator: Bus) -> None:
+    number = await ask(alice, options=["red", "blue"], multiple=True)
+    twice = AnswerQuestion(id=number, choices=["red", "red"])
+    assert (await refusal(operator.request(twice))).code == "bad_answer"
+
+
 async def test_the_first_of_two_answers_stands_and_the_second_is_told(
     alice: Bus, dashboard: Bus, operator: Bus
 ) -> None:

@@ -82,6 +82,30 @@ async def test_the_manager_is_not_told_of_its_own_doing(
         assert len(await audited(operator, 4, target="agent:")) == 4
 
 
+async def test_an_update_that_is_needed_is_told_once_until_the_agent_has_it(
+    serving: Serving, source: Bus, operator: Bus
+) -> None:
+    def said(what: str, by: str = "") -> AgentChanged:
+        return AgentChanged(agent="alice", what=what, by=by)
+
+    async with serving():
+        await audited(operator, 0)
+        for change in (said("needs update"), said("needs update")):  # again after a restart
+            await source.publish_event("lifecycle", change)
+        assert await told(operator, 1) == ["alice: needs update"]
+    async with serving():
+        for change in (
+            said("needs update"),
+            said("rebuilt", by="agent:hm1nd"),
+            said("needs update"),
+            said("up to date"),
+            said("needs update"),
+        ):
+            await source.publish_event("lifecycle", change)
+        assert await told(operator, 3) == ["alice: needs update"] * 3
+        assert len(await audited(operator, 3, what="needs update")) == 3
+
+
 async def test_a_failed_job_is_on_record_with_its_code(
     serving: Serving, source: Bus, operator: Bus
 ) -> None:

@@ -12,5 +12,5 @@ def test_every_tool_has_a_schema_with_its_arguments() -> None:
     tools = [*ManagerTools(nobody, "hm1nd").tools, *QuestionTools(nobody, "hm1nd").tools]
     schemas = {tool.name: tool.schema["properties"] for tool in tools}
     assert set(schemas["request_apply"]) == {"agent", "commit", "reason"}
-    assert set(schemas["ask"]) == {"question", "to", "options", "deadline_minutes"}
-    assert {"answer", "request_schedule", "request_spawn"} <= set(schemas)
+    assert set(schemas["ask"]) == {"question", "to", "options", "multiple", "deadline_minutes"}
+    assert {"answer", "request_schedule", "request_spawn", "request_update"} <= set(schemas)

@@ -27,6 +27,7 @@ from hivecommon.contracts.approvals import (
 )
 from hivecommon.contracts.changes import RecordRollback
 from hivecommon.contracts.events import AgentChanged, HiveEvent
+from hivecommon.contracts.inputs import EVERY_AGENT, RecordUpdate
 from hivecommon.contracts.jobs import Job, JobAccepted, WaitJob
 from hivecommon.contracts.lifecycle import AgentSettings, GetStatus, ListAgents, Spawn
 from hivecommon.contracts.roster import RosterRow
@@ -46,6 +47,7 @@ class Approvals:
     def __init__(self) -> None:
         self.records: list[RecordSpawn] = []
         self.rollbacks: list[RecordRollback] = []
+        self.updates: list[RecordUpdate] = []
         self._rollback: ApprovalReply | None = None
 
     def answer_rollback(self, reply: ApprovalReply) -> None:
@@ -56,6 +58,15 @@ class Approvals:
         self.rollbacks.append(request)
         assert self._rollback is not None
         return self._rollback
+
+    async def record_update(self, _call: Call, request: RecordUpdate) -> ApprovalReply:
+        self.updates.append(request)
+        approval = Approval(
+            id=500 + len(self.updates), kind=ApprovalKind.UPDATE, agent=EVERY_AGENT,
+            state=ApprovalState.APPROVED, requested_by=f"operator:{request.operator}",
+            requested_at=datetime.now(UTC),
+        )  # fmt: skip
+        return ApprovalReply(approval=approval)
 
     async def record_spawn(self, _call: Call, request: RecordSpawn) -> ApprovalReply:
         self.records.append(request)
@@ -166,6 +177,7 @@ class Hive:
             {
                 RecordSpawn: self.approvals.record_spawn,
                 RecordRollback: self.approvals.record_rollback,
+                RecordUpdate: self.approvals.record_update,
             }
         )
         await approvals.client.flush()

@@ -3,9 +3,15 @@
 import json
 
 import pytest
-from hivecommon.contracts.approvals import Approval, ApprovalKind, ApprovalReply, ApprovalState
+from hivecommon.contracts.approvals import (
+    Approval,
+    ApprovalKind,
+    ApprovalReply,
+    ApprovalState,
+)
 from hivecommon.contracts.changes import (
     ExecuteApply,
+    JobLog,
     ListHistory,
     MarkCommit,
     PinCommit,
@@ -13,6 +19,7 @@ from hivecommon.contracts.changes import (
     Rollback,
     Stage,
 )
+from hivecommon.contracts.inputs import FindInputs, Update
 from hivecommon.contracts.jobs import Job, JobState
 from hivecommon.contracts.lifecycle import AgentSettings, Destroy
 from hivecommon.errors import HiveError
@@ -128,3 +135,24 @@ async def test_a_revived_agent_is_what_it_last_was(hive: Hive) -> None:
     await hive.done(await hive.operator.request(Destroy(agent="alice")))
     await hive.spawn("alice")
     assert told(hive)["persona"] == "a painter"
+
+
+async def test_there_are_no_inputs_to_update_where_nothing_is_built(hive: Hive) -> None:
+    with pytest.raises(HiveError) as caught:
+        await (await hive.approvals_bus()).request(FindInputs())
+    assert caught.value.code == "no_inputs"
+    with pytest.raises(HiveError) as caught:
+        await hive.operator.request(Update())
+    assert (caught.value.code, hive.approvals.updates) == ("no_inputs", [])
+
+
+async def test_the_log_of_a_change_has_its_steps_and_its_end(hive: Hive) -> None:
+    await hive.spawn("alice", AgentSettings(persona="a poet"))
+    await apply(hive, manager_of(hive).commit(agent__toml='persona = "a painter"\n'), 7)
+    sender = await hive.approvals_bus()
+    lines = (await sender.request(JobLog(approval=7))).text.splitlines()
+    assert lines[0].endswith("UTC  building/7: " + lines[0][-10:])
+    assert lines[-1].endswith("UTC  done")
+    with pytest.raises(HiveError) as caught:
+        await sender.request(JobLog(approval=8))
+    assert caught.value.code == "unknown_job"

@@ -26,7 +26,7 @@ async def follow_approval(shell: Shell, bus: Bus, approval: Approval) -> None:
         raise HiveError(
             f"{what}: {ended.state}: {ended.note or 'no reason was given'}",
             code="job_failed",
-            hint=f"`hive jobs {ended.job}` shows its steps" if ended.job else "",
+            hint=f"`hive approval {ended.id}` shows the log" if ended.job else "",
         )
     if not shell.terminal.as_json:
         shell.terminal.line(f"{what}: done", style="green")

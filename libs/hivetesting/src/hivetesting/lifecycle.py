@@ -12,6 +12,7 @@ import msgspec
 from hivecommon.broker import operators_directory
 from hivecommon.bus import Bus
 from hivecommon.callers import OperatorDirectory
+from hivecommon.contracts.approvals import ApprovalLog, FlakeInput
 from hivecommon.contracts.base import ErrorDetail, Request
 from hivecommon.contracts.changes import (
     Base,
@@ -20,11 +21,13 @@ from hivecommon.contracts.changes import (
     DigestCommit,
     Digests,
     ExecuteApply,
+    JobLog,
     MarkCommit,
     PinCommit,
     Pinned,
 )
 from hivecommon.contracts.events import JobChanged
+from hivecommon.contracts.inputs import EVERY_AGENT, ExecuteUpdate, FindInputs, InputsReply
 from hivecommon.contracts.jobs import Job, JobAccepted, JobReply, JobState
 from hivecommon.contracts.lifecycle import (
     ApprovalJob,
@@ -57,6 +60,10 @@ class JobBook:
     """What is deployed, of whichever agent."""
     tags: dict[str, str] = field(default_factory=dict)
     """Commits by `<stage>/<approval>`."""
+    inputs: dict[str, str] = field(default_factory=lambda: {"nixpkgs": "old", "other": "older"})
+    """Revisions of the agents' flake's inputs, by name."""
+    logs: dict[int, str] = field(default_factory=dict)
+    """What builds said, by approval."""
     bases: list[str | None] = field(default_factory=list)
     """What each change was approved against, in the order in which they were carried out."""
 
@@ -76,6 +83,11 @@ class ScriptedLifecycle:
         """Set whenever a job was asked for."""
 
     @property
+    def bus(self) -> Bus:
+        """The connection with which it asks as lifecycle."""
+        return self._bus
+
+    @property
     def endpoints(self) -> dict[type[Request[Any]], Handler[Any]]:
         """What is answered by what."""
         return {
@@ -89,6 +101,9 @@ class ScriptedLifecycle:
             CompareCommit: self._compare,
             DigestCommit: self._digests,
             ExecuteApply: self._execute,
+            ExecuteUpdate: self._execute,
+            FindInputs: self._inputs,
+            JobLog: self._log,
             MayWrite: self._may_write,
         }
 
@@ -104,10 +119,11 @@ class ScriptedLifecycle:
         await self._bus.publish_event("lifecycle", JobChanged(job=ended))
 
     async def _execute(
-        self, _call: Call, request: ExecuteSpawn | ExecuteDestroy | ExecuteApply
+        self, _call: Call, request: ExecuteSpawn | ExecuteDestroy | ExecuteApply | ExecuteUpdate
     ) -> JobAccepted:
         self.asked.set()
-        if (refusal := self.refusals.get(request.agent)) is not None:
+        agent = EVERY_AGENT if isinstance(request, ExecuteUpdate) else request.agent
+        if (refusal := self.refusals.get(agent)) is not None:
             raise refusal
         verb = request.subject.rpartition(".")[2]
         if request.approval not in self.book.jobs:
@@ -116,7 +132,7 @@ class ScriptedLifecycle:
             self.book.jobs[request.approval] = Job(
                 id=f"job-{request.approval}",
                 verb=verb,
-                agent=request.agent,
+                agent=agent,
                 state=JobState.RUNNING,
                 requested_by=request.requested_by,
                 created_at=_now(),
@@ -160,6 +176,18 @@ class ScriptedLifecycle:
         if request.approval not in self.book.jobs:
             raise HiveError(f"no job of approval {request.approval}", code="unknown_job")
         return JobReply(job=self.book.jobs[request.approval])
+
+    async def _inputs(self, _call: Call, request: FindInputs) -> InputsReply:
+        if (refusal := self.refusals.get(EVERY_AGENT)) is not None:
+            raise refusal
+        wanted = request.inputs or sorted(self.book.inputs)
+        found = [FlakeInput(name=name, revision=self.book.inputs[name]) for name in wanted]
+        return InputsReply(inputs=found)
+
+    async def _log(self, _call: Call, request: JobLog) -> ApprovalLog:
+        if request.approval not in self.book.jobs:
+            raise HiveError(f"no job of approval {request.approval}", code="unknown_job")
+        return ApprovalLog(approval=request.approval, text=self.book.logs.get(request.approval, ""))
 
     async def _state_dirs(self, _call: Call, request: FindStateDirs) -> StateDirs:
         return StateDirs(present=[name for name in request.agents if name in self.book.state_dirs])

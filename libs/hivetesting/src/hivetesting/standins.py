@@ -15,15 +15,24 @@ from hivecommon.callers import OperatorDirectory
 from hivecommon.contracts.approvals import (
     Approval,
     ApprovalKind,
+    ApprovalLog,
     ApprovalReply,
     ApprovalsReply,
     ApprovalState,
     Approve,
     Deny,
     ListApprovals,
+    ReadLog,
 )
 from hivecommon.contracts.audit import AuditEntry, AuditReply, ListAudit
-from hivecommon.contracts.changes import ChangesReply, DiffApproval
+from hivecommon.contracts.changes import (
+    ChangesReply,
+    DiffApproval,
+    HistoryReply,
+    ListHistory,
+    Revision,
+    Rollback,
+)
 from hivecommon.contracts.events import (
     AgentEvent,
     AgentEventBody,
@@ -53,7 +62,13 @@ from hivecommon.contracts.questions import (
     QuestionsReply,
 )
 from hivecommon.contracts.roster import Activity, ContainerState, HarnessStatus, RosterRow
-from hivecommon.contracts.schedules import ListSchedules, Schedule, SchedulesReply
+from hivecommon.contracts.schedules import (
+    EditSchedule,
+    ListSchedules,
+    Schedule,
+    ScheduleReply,
+    SchedulesReply,
+)
 from hivecommon.contracts.streams import ROSTER_BUCKET, STREAMS
 from hivecommon.errors import HiveError
 from hivecommon.names import MANAGER, agent_port, parse_agent_name
@@ -141,6 +156,10 @@ class Hive:
     schedules: dict[int, Schedule] = field(default_factory=dict)
     changes: dict[int, ChangesReply] = field(default_factory=dict)
     """What approvals would change, by number."""
+    logs: dict[int, str] = field(default_factory=dict)
+    """What was done about approvals, by number."""
+    revisions: list[Revision] = field(default_factory=list)
+    """The history of whichever agent."""
     audit: list[AuditEntry] = field(default_factory=list)
     asked: list[tuple[str, Any, str]] = field(default_factory=list)
     """(operator, request, request id) of each act."""
@@ -207,6 +226,19 @@ class Hive:
     async def diff(self, _call: Call, request: DiffApproval) -> ChangesReply:
         """Answer `hive.approvals.diff`."""
         return msgspec.structs.replace(self.changes[request.id], base=request.base)
+
+    async def log(self, _call: Call, request: ReadLog) -> ApprovalLog:
+        """Answer `hive.approvals.log`."""
+        return ApprovalLog(approval=request.id, text=self.logs.get(request.id, ""))
+
+    async def history(self, _call: Call, request: ListHistory) -> HistoryReply:
+        """Answer `hive.history`."""
+        return HistoryReply(agent=request.agent, revisions=self.revisions)
+
+    async def edit_schedule(self, call: Call, request: EditSchedule) -> ScheduleReply:
+        """Answer `hive.schedules.edit`; what is listed stays as it is."""
+        self.asked.append((call.caller.name, request, call.request_id))
+        return ScheduleReply(schedule=self.schedules[request.id])
 
     async def list_audit(self, call: Call, request: ListAudit) -> AuditReply:
         """Answer `hive.audit.list`."""
@@ -295,7 +327,8 @@ async def open_hive(broker: Broker) -> AsyncIterator[Hive]:
             {
                 ListAgents: hive.list_agents,
                 GetStatus: hive.status, ListJobs: hive.list_jobs,
-                **dict.fromkeys((Spawn, Stop, Restart, Destroy), hive.verb),
+                ListHistory: hive.history,
+                **dict.fromkeys((Spawn, Stop, Restart, Destroy, Rollback), hive.verb),
             }
         )  # fmt: skip
         await Service(
@@ -305,7 +338,8 @@ async def open_hive(broker: Broker) -> AsyncIterator[Hive]:
                 ListApprovals: hive.list_approvals, Approve: hive.approve, Deny: hive.deny,
                 ListQuestions: hive.list_questions, AnswerQuestion: hive.answer,
                 ListSchedules: hive.list_schedules, DiffApproval: hive.diff,
-                ListAudit: hive.list_audit,
+                ListAudit: hive.list_audit, ReadLog: hive.log,
+                EditSchedule: hive.edit_schedule,
             }
         )  # fmt: skip
         await lifecycle.client.flush()

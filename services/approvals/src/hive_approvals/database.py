@@ -18,7 +18,7 @@ from hive_approvals.tables import TRIGGERS, metadata
 T = TypeVar("T")
 Work = Callable[[Connection], T]
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 """The newest revision in `migrations/`; alembic (0.2 s, 14 MB) is imported only for an older one."""
 
 # As alembic's own (alembic/runtime/migration.py, `MigrationContext._version`).

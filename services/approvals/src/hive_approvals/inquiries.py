@@ -28,7 +28,7 @@ from hivecommon.service import Call
 
 from hive_approvals import audit, errors
 from hive_approvals.kinds.kind import Endpoints, Parts
-from hive_approvals.questions import QuestionStore
+from hive_approvals.questions import QuestionStore, Said
 
 
 class Inquiries:
@@ -82,8 +82,10 @@ class Inquiries:
     async def _answer(
         self, call: Call, request: AnswerPeer | AnswerQuestion, answerer: str
     ) -> QuestionReply:
+        # With choices there need be no words.
+        text = check_body(request.answer) if request.answer.strip() else ""
         question = await self._questions.answer(
-            request.id, check_body(request.answer),
+            request.id, Said(text, tuple(request.choices)),
             by=str(call.caller), answerer=answerer, answer_id=call.request_id,
         )  # fmt: skip
         return QuestionReply(question=question)

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Final
 
 from hivecommon.bus import Bus
+from hivecommon.contracts.approvals import ApprovalLog, FlakeInput
 from hivecommon.contracts.base import Request
 from hivecommon.contracts.changes import (
     Base,
@@ -11,10 +12,12 @@ from hivecommon.contracts.changes import (
     CompareCommit,
     DigestCommit,
     Digests,
+    JobLog,
     MarkCommit,
     PinCommit,
     Pinned,
 )
+from hivecommon.contracts.inputs import FindInputs
 from hivecommon.contracts.jobs import Job, JobAccepted, JobId
 from hivecommon.contracts.lifecycle import ApprovalJob, CheckName, FindStateDirs, MayWrite
 from hivecommon.errors import Unavailable
@@ -73,6 +76,14 @@ class Lifecycle:
         """Return what an approval of a commit may be bound to at this moment."""
         asked = DigestCommit(agent=agent, approval=approval, commit=commit)
         return await self._bus.request(asked, timeout_s=_COMPARE_S)
+
+    async def inputs(self, wanted: list[str]) -> list[FlakeInput]:
+        """Return how inputs of the agents' flake are locked; raise `no_inputs`, `unknown_input`."""
+        return (await self._bus.request(FindInputs(inputs=wanted), timeout_s=_SHORT_S)).inputs
+
+    async def log(self, approval: int) -> ApprovalLog:
+        """Return what an approval led to; raise `unknown_job` when nothing was begun."""
+        return await self._bus.request(JobLog(approval=approval), timeout_s=_EXECUTE_S)
 
     async def execute(self, command: Request[JobAccepted]) -> JobId:
         """Have `command` carried out; return the job, an earlier one if it was asked before."""

@@ -1,6 +1,7 @@
 """Questions in sqlite: asked, answered once, or told to be unanswered."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -19,6 +20,29 @@ MAX_OPEN: Final = 50
 """Of one asker: more than anybody answers, and a bound to an agent that runs wild."""
 
 
+@dataclass(frozen=True)
+class Said:
+    """An answer: in words, or by what was offered, or both."""
+
+    text: str
+    choices: tuple[str, ...] = ()
+
+    def check_against(self, question: Question) -> None:
+        """Raise `bad_answer` when `question` cannot be answered so."""
+        if not self.text and not self.choices:
+            raise _bad("an answer needs words or a choice", "say something, or choose an option")
+        offered = "; ".join(question.options) or "none"
+        if strange := [one for one in self.choices if one not in question.options]:
+            raise _bad(
+                f"question {question.id} does not offer {strange[0]!r}",
+                f"it offers: {offered}; anything else is said in words",
+            )
+        if len(self.choices) > 1 and not question.multiple:
+            raise _bad(f"question {question.id} takes one choice", f"choose one of: {offered}")
+        if len(set(self.choices)) < len(self.choices):
+            raise _bad("something is chosen twice", "name each option once")
+
+
 class QuestionStore:
     """All questions there ever were."""
 
@@ -33,16 +57,17 @@ class QuestionStore:
         )
 
     async def answer(
-        self, number: QuestionId, text: str, *, by: str, answerer: str, answer_id: str
+        self, number: QuestionId, said: Said, *, by: str, answerer: str, answer_id: str
     ) -> Question:
         """Record an answer; the same answer id again returns the first.
 
-        Raises `unknown_question`, `refused` for a question to somebody else, `already_answered`.
+        Raises `unknown_question`, `refused` for a question to somebody else, `already_answered`,
+        `bad_answer` for choices that the question does not offer.
         """
 
         def work(connection: Connection) -> Question | HiveError:
             try:
-                return self._answer(connection, number, text, by, answerer, answer_id)
+                return self._answer(connection, number, said, by, answerer, answer_id)
             except HiveError as error:
                 self._audit(connection, by, "answer", number, error.code)
                 return error
@@ -107,6 +132,7 @@ class QuestionStore:
         values = {
             "asker": asker, "answerer": request.to, "state": QuestionState.OPEN,
             "text": request.text, "options": msgspec.json.encode(request.options),
+            "multiple": request.multiple, "choices": b"[]",
             "asked_at": now, "request_id": request_id, "deadline": deadline, "answer": "",
             "version": 1,
         }  # fmt: skip
@@ -119,7 +145,7 @@ class QuestionStore:
         return question
 
     def _answer(
-        self, connection: Connection, number: QuestionId, text: str, by: str, answerer: str,
+        self, connection: Connection, number: QuestionId, said: Said, by: str, answerer: str,
         answer_id: str,
     ) -> Question:  # fmt: skip
         row = connection.execute(select(questions).where(questions.c.id == number)).one_or_none()
@@ -139,9 +165,11 @@ class QuestionStore:
             return question
         if question.state is not QuestionState.OPEN:
             raise _answered(question)
+        said.check_against(question)
         moved = self._move(
             connection, question,
-            state=QuestionState.ANSWERED, answer=text, answered_by=by, answer_id=answer_id,
+            state=QuestionState.ANSWERED, answer=said.text,
+            choices=msgspec.json.encode(said.choices), answered_by=by, answer_id=answer_id,
             answered_at=self._clock(),
         )  # fmt: skip
         self._audit(connection, by, "answer", number, moved.state)
@@ -187,7 +215,9 @@ def _asked(question: Question) -> str:
         "---", question.text, "---",
     ]  # fmt: skip
     if question.options:
-        lines.append("Suggested answers: " + "; ".join(question.options))
+        which = "any of them as `choices`" if question.multiple else "one of them as `choices`"
+        lines.append(f"It offers answers, give {which}, or answer in your own words:")
+        lines += [f"- {option}" for option in question.options]
     return "\n".join(lines)
 
 
@@ -196,22 +226,32 @@ def _told(question: Question) -> str:
     if question.state is QuestionState.EXPIRED:
         return f"Nobody answered {about} in time. Go on as well as you can, or ask again."
     by = (question.answered_by or "").replace(":", " ")
-    return f"The answer of {by} to {about}:\n{question.answer}"
+    return f"The answer of {by} to {about}:\n{_answer_of(question)}"
+
+
+def _answer_of(question: Question) -> str:
+    chosen = [f"- {choice}" for choice in question.choices]
+    return "\n".join([*(["Chosen:", *chosen] if chosen else []), *filter(None, [question.answer])])
 
 
 def _answered(question: Question) -> HiveError:
     if question.state is QuestionState.EXPIRED:
         what = f"expired at {question.deadline:%Y-%m-%d %H:%M} UTC: its asker was told so"
     else:
-        what = f"was already answered by {question.answered_by}: {question.answer[:200]}"
+        what = f"was already answered by {question.answered_by}: {_answer_of(question)[:200]}"
     return HiveError(
         f"question {question.id} {what}", code="already_answered", hint="nothing was changed"
     )
+
+
+def _bad(what: str, hint: str) -> HiveError:
+    return HiveError(what, code="bad_answer", hint=hint)
 
 
 def _question(row: Row[Any]) -> Question:
     fields = {str(name): value for name, value in row._mapping.items()}  # noqa: SLF001 - documented
     for private in ("request_id", "answer_id", "version"):
         del fields[private]
-    fields["options"] = msgspec.json.decode(fields["options"])
+    for column in ("options", "choices"):
+        fields[column] = msgspec.json.decode(fields[column])
     return msgspec.convert(fields, Question)

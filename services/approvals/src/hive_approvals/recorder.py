@@ -15,6 +15,8 @@ import nats.js.errors
 import structlog
 from hivecommon.bus import Bus
 from hivecommon.contracts.events import (
+    NEEDS_UPDATE,
+    UP_TO_DATE,
     AgentChanged,
     AgentEvent,
     HiveEvent,
@@ -26,7 +28,7 @@ from hivecommon.contracts.jobs import Job, JobState
 from hivecommon.contracts.streams import EVENTS
 from hivecommon.names import MANAGER
 from nats.aio.msg import Msg
-from sqlalchemy import Connection, select
+from sqlalchemy import Column, Connection, select
 from sqlalchemy.dialects.sqlite import insert
 
 from hive_approvals import audit, outbox
@@ -37,8 +39,11 @@ from hive_approvals.tables import conditions, cursors
 _CURSOR: Final = "events"
 _SUBJECT: Final = "events.hive.>"
 _TOLD: Final = frozenset(
-    {"spawned", "rebuilt", "stopped", "destroyed", "crashed", "renamed", "deployed", "needs update"}
-)
+    {"spawned", "rebuilt", "stopped", "destroyed", "crashed", "renamed", "deployed", NEEDS_UPDATE,
+     "inputs updated"}
+)  # fmt: skip
+_RENEWED: Final = frozenset({"spawned", "rebuilt", "deployed", "destroyed", UP_TO_DATE})
+"""After these an agent that needs an update again is told of again."""
 _OURSELVES: Final = f"agent:{MANAGER}"
 
 _log = structlog.get_logger()
@@ -122,6 +127,14 @@ class Recorder:
     def _record_change(
         self, connection: Connection, event: HiveEvent, change: AgentChanged
     ) -> None:
+        if change.what in _RENEWED:
+            _set_condition(connection, change.agent, conditions.c.needs_update, holds=False)
+        if change.what == UP_TO_DATE or (
+            # lifecycle says it again after each of its starts.
+            change.what == NEEDS_UPDATE
+            and not _set_condition(connection, change.agent, conditions.c.needs_update, holds=True)
+        ):
+            return
         who = change.by or "service:lifecycle"
         entry = audit.Entry(
             event.at, who, change.what, f"agent:{change.agent}", "done", change.detail
@@ -155,7 +168,7 @@ class Recorder:
         self._needs_login[agent] = needs
 
         def work(connection: Connection) -> None:
-            if not _set_condition(connection, agent, needs=needs):
+            if not _set_condition(connection, agent, conditions.c.needs_login, holds=needs):
                 return
             what = "needs a login" if needs else "is logged in again"
             entry = audit.Entry(event.at, f"agent:{agent}", what, f"agent:{agent}", "done")
@@ -196,13 +209,13 @@ def _known_conditions(connection: Connection) -> dict[str, bool]:
     return {row.agent: bool(row.needs_login) for row in connection.execute(select(conditions))}
 
 
-def _set_condition(connection: Connection, agent: str, *, needs: bool) -> bool:
+def _set_condition(connection: Connection, agent: str, column: Column[int], *, holds: bool) -> bool:
     """Write it down; return whether it was otherwise before."""
-    query = select(conditions.c.needs_login).where(conditions.c.agent == agent)
-    before = connection.execute(query).scalar_one_or_none()
-    if bool(before) == needs:
+    before = connection.execute(select(column).where(conditions.c.agent == agent))
+    if bool(before.scalar_one_or_none()) == holds:
         return False
-    row = insert(conditions).values(agent=agent, needs_login=needs, needs_update=0)
-    wanted = row.on_conflict_do_update(index_elements=["agent"], set_={"needs_login": needs})
+    nothing = {"needs_login": 0, "needs_update": 0}
+    row = insert(conditions).values(**{"agent": agent, **nothing, column.name: holds})
+    wanted = row.on_conflict_do_update(index_elements=["agent"], set_={column.name: holds})
     connection.execute(wanted)
     return True

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from hivecommon.callers import CallerKind
 from hivecommon.contracts.approvals import (
     ApprovalKind,
+    ApprovalLog,
     ApprovalReply,
     ApprovalsReply,
     ApprovalState,
@@ -14,7 +15,9 @@ from hivecommon.contracts.approvals import (
     Deny,
     GetApproval,
     ListApprovals,
+    ReadLog,
 )
+from hivecommon.errors import HiveError
 from hivecommon.service import Call
 
 from hive_approvals import errors
@@ -39,6 +42,7 @@ class Desk:
         return {
             ListApprovals: self.list,
             GetApproval: self.get,
+            ReadLog: self.log,
             Approve: self.approve,
             Deny: self.deny,
             CancelApproval: self.cancel,
@@ -61,6 +65,16 @@ class Desk:
     async def get(self, _call: Call, request: GetApproval) -> ApprovalReply:
         """Show one approval."""
         return ApprovalReply(approval=await self._store.get(request.id))
+
+    async def log(self, _call: Call, request: ReadLog) -> ApprovalLog:
+        """Show what was done about it, and what a build said that failed."""
+        approval = await self._store.get(request.id)
+        try:
+            return await self._parts.lifecycle.log(approval.id)
+        except HiveError as error:
+            if error.code != "unknown_job":
+                raise
+            return ApprovalLog(approval=approval.id, text="")
 
     async def approve(self, call: Call, request: Approve) -> ApprovalReply:
         """Approve what was shown; the executor goes on from there."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import (
+    Boolean,
     Column,
     Index,
     Integer,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.engine import Dialect
 from typing_extensions import override
@@ -139,6 +141,9 @@ questions: Final = Table(
     Column("answered_at", UtcTime),
     Column("answer_id", String(80)),
     Column("version", Integer, nullable=False),
+    # Whether several options may be chosen, and which were: a JSON list of strings.
+    Column("multiple", Boolean, nullable=False, server_default=text("0")),
+    Column("choices", LargeBinary, nullable=False, server_default=text("'[]'")),
     UniqueConstraint("asker", "request_id"),
     Index(None, "state", "id"),
     sqlite_autoincrement=True,

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import msgspec
 from hivecommon.bus import Bus
-from hivecommon.contracts.approvals import Approve, CancelApproval, Deny
+from hivecommon.contracts.approvals import Approve, CancelApproval, Deny, ReadLog
 from hivecommon.contracts.audit import ListAudit
 from hivecommon.contracts.base import Reply, Request
 from hivecommon.contracts.changes import DiffApproval, ListHistory, Rollback
@@ -54,6 +54,7 @@ VERBS: Final[dict[str, type[Request[Any]]]] = {
     "cancel-approval": CancelApproval,
     "cancel-job": CancelJob,
     "diff": DiffApproval,
+    "approval-log": ReadLog,
     "rollback": Rollback,
     "history": ListHistory,
     "answer": AnswerQuestion,

@@ -37,6 +37,7 @@ from hive_lifecycle.runtime import Runtime
 from hive_lifecycle.runtimes import open_runtime
 from hive_lifecycle.service import OperatorVerbs
 from hive_lifecycle.store import Store
+from hive_lifecycle.update_verbs import UpdateVerbs
 from hive_lifecycle.watch import Watch, repeat
 
 _LOOK_S = 30.0
@@ -106,6 +107,7 @@ async def _working(
         inboxes=Inboxes(bus, now),
         repos=ConfigRepos(hive.home, config.git, run),
         tell=lambda change: _publish(bus, change),
+        submit=lambda key, order, by: jobs.submit(key, order, requested_by=by),
         run=run,
         clock=now,
     )
@@ -121,7 +123,9 @@ async def _working(
             verbs = OperatorVerbs(operations, jobs, admission, bus)
             peers = PeerVerbs(operations, jobs, admission, bus, group)
             configs = ConfigVerbs(operations, jobs, admission, bus)
-            yield {**verbs.endpoints(), **peers.endpoints(), **configs.endpoints()}
+            updates = UpdateVerbs(operations, jobs, bus)
+            parts = (verbs, peers, configs, updates)
+            yield {kind: answer for part in parts for kind, answer in part.endpoints().items()}
             _leave()
     except* _Leave:
         pass  # jobs in their middle stay as they are written down, and are resumed
@@ -140,6 +144,7 @@ async def _begin(
     await watch.recall_all()
     await jobs.resume()
     watch.start_all()
+    watch.look_for_updates()
     group.create_task(roster.write_for_ever())
     group.create_task(watch.follow())
     group.create_task(_release(context.stopping, jobs))

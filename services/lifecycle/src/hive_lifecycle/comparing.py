@@ -157,10 +157,12 @@ class Comparing:
                 return await self._repos.latest(name, Stage.PROPOSAL, approval)
 
     async def _digest(self, name: AgentName, which: Base, base: str, commit: str) -> str:
-        """Return what an approval is bound to: both ends, and every file's hashes in between."""
+        """Return what an approval is bound to: both ends, what runs, and every file's hashes."""
         old = base or config_git.EMPTY_TREE
         raw = await config_git.diff_raw(self._repos.applied(name), old, commit)
-        head = f"{name}\0{which}\0{base}\0{commit}\0"
+        # Whatever it is compared with: what it would replace is part of what is approved.
+        running = await self._repos.running(name)
+        head = f"{name}\0{which}\0{base}\0{running}\0{commit}\0"
         return hashlib.sha256(head.encode() + raw).hexdigest()
 
     async def _settings(self, name: AgentName, base: str) -> AgentToml:

@@ -11,6 +11,7 @@ from hivecommon.command import Completed, Run
 from hivecommon.errors import HiveError
 from hivecommon.home import make_private
 
+from hive_lifecycle.errors import BuildFailed
 from hive_lifecycle.nixos_config import NixosConfig
 from hive_lifecycle.units import PROPERTIES, UnitState, parse_show, unit_name
 
@@ -63,7 +64,7 @@ class Containers:
         if self.exists(container) and not had_root:
             # It leaves its conf behind, and the next create would say "already exists".
             await self._container("destroy", container)
-        raise _build_failed(container, done)
+        raise build_failed(container, done)
 
     async def update(self, container: str, flake: str) -> bool:
         """Build a flake into a container; a running one is reloaded, which may fail by itself.
@@ -76,7 +77,7 @@ class Containers:
         done = await self._container("update", container, "--flake", flake)
         moved = self._generation(container) != before
         if done.code and not moved and _RELOAD_FAILED not in done.stderr:
-            raise _build_failed(container, done)
+            raise build_failed(container, done)
         return done.code == 0
 
     async def destroy(self, container: str) -> None:
@@ -218,11 +219,13 @@ class Containers:
             return None
 
 
-def _build_failed(container: str, done: Completed) -> HiveError:
-    words = [line for line in done.stderr.decode(errors="replace").splitlines() if line.strip()]
-    return HiveError(
+def build_failed(container: str, done: Completed) -> HiveError:
+    """Return the error of a system that was not built, with the builder's log."""
+    said = done.stderr.decode(errors="replace")
+    words = [line for line in said.splitlines() if line.strip()]
+    return BuildFailed(
         f"the system of {container} was not built: {' '.join(words[-6:])[-800:]}",
-        code="build_failed",
+        log=said,
         hint="correct agent.nix (or its inputs) and rebuild; what ran before still runs",
     )
 

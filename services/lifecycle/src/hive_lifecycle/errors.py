@@ -1,7 +1,19 @@
 """Refusals that several modules of lifecycle make in the same words."""
 
+from typing import Final
+
 from hivecommon.errors import HiveError
 from hivecommon.names import AgentName
+
+_LOG_CHARACTERS: Final = 64 * 1024
+
+
+class BuildFailed(HiveError):
+    """A build that failed: the message has its last words, `log` all that it said of late."""
+
+    def __init__(self, message: str, *, log: str, hint: str = "") -> None:
+        super().__init__(message, code="build_failed", hint=hint)
+        self.log = log[-_LOG_CHARACTERS:]
 
 
 def unknown_agent(name: str) -> HiveError:
@@ -10,6 +22,15 @@ def unknown_agent(name: str) -> HiveError:
         f"there is no agent {name!r}",
         code="unknown_agent",
         hint="`hive ls` shows all agents; `hive spawn NAME` makes one",
+    )
+
+
+def no_inputs() -> HiveError:
+    """Return the error for an update where agents' systems are not built from a flake."""
+    return HiveError(
+        "agents are made from no flake on this host: there are no inputs to update",
+        code="no_inputs",
+        hint="only HIVE_RUNTIME=nixos builds systems; update hyperhive itself instead",
     )
 
 

@@ -46,6 +46,12 @@ class Git:
         self._timeout_s = timeout_s
         self.repository = repository
 
+    def at(self, repository: Path) -> "Git":
+        """Return the same git on another repository."""
+        return Git(
+            self._run, self._program, repository, prefix=self._prefix, timeout_s=self._timeout_s
+        )
+
     async def __call__(
         self, *argv: str, env: Mapping[str, str] | None = None, stdin: bytes = b""
     ) -> Completed:

@@ -14,6 +14,7 @@ from hivecommon.contracts.jobs import Job, JobState, JobStep
 from hivecommon.errors import INTERNAL, HiveError
 from hivecommon.names import AgentName
 
+from hive_lifecycle.errors import BuildFailed
 from hive_lifecycle.orders import Order, StoredJob, joinable, may_begin, same_command
 from hive_lifecycle.runtime import Report
 from hive_lifecycle.store import Store
@@ -161,6 +162,8 @@ class JobQueue:
                 raise
             except HiveError as failure:
                 _log.warning("job_failed", code=failure.code, reason=failure.message)
+                if isinstance(failure, BuildFailed):
+                    self._store.keep_log(job.id, failure.log)
                 error = ErrorDetail(code=failure.code, message=failure.message, hint=failure.hint)
             except Exception:  # noqa: BLE001 - logged with its traceback, told as `internal`
                 _log.exception("job_crashed")

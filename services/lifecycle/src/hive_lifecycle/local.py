@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Container
+from collections.abc import AsyncIterator, Callable, Collection, Container, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 import structlog
 from hivecommon.command import Independent, Run, start_independent
+from hivecommon.contracts.approvals import FlakeInput
 from hivecommon.contracts.roster import ContainerState
 from hivecommon.errors import HiveError
 from hivecommon.names import MANAGER, AgentName
@@ -18,6 +19,7 @@ from hivecommon.names import MANAGER, AgentName
 from hive_lifecycle import output, process
 from hive_lifecycle.agent_files import MANAGED_CONFIGS
 from hive_lifecycle.config import LifecycleConfig
+from hive_lifecycle.errors import no_inputs
 from hive_lifecycle.isolation import Isolation, find_isolation
 from hive_lifecycle.launch import INSIDE, MARK, agent_environment, outside, write_accounts
 from hive_lifecycle.process import ProcessId
@@ -151,6 +153,16 @@ class LocalRuntime:
             del self._busy[name]
         self._records.write(name, self._stopped(record))
         await report("harness stopped" if kindly else "harness killed: it did not stop in time")
+
+    async def inputs(self) -> list[FlakeInput]:
+        """Raise `no_inputs`: nothing is built here."""
+        raise no_inputs()
+
+    async def take_inputs(
+        self, _wanted: Sequence[str], _agents: Collection[AgentName], _mark: str, _report: Report, /
+    ) -> None:
+        """Raise `no_inputs`: nothing is built here."""
+        raise no_inputs()
 
     async def remove(self, name: AgentName, report: Report) -> None:
         """Forget the process; see `Runtime.remove`."""

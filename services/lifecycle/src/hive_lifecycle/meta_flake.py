@@ -153,10 +153,56 @@ class MetaFlake:
 
     def base(self) -> str:
         """Give the hash of what all agents share: inputs, their locked versions, the base itself."""
-        lock = self._root / "flake.lock"
         digest = hashlib.sha256(render_flake(self._inputs, ()).encode())
-        digest.update(lock.read_bytes() if lock.exists() else b"")
+        digest.update(self.lock())
         return digest.hexdigest()[:32]
+
+    @property
+    def root(self) -> Path:
+        """Where the flake is."""
+        return self._root
+
+    def sources(self) -> dict[str, str]:
+        """Give the reference that each input is taken from, by its name in the flake."""
+        return {
+            "hyperhive": self._inputs.hyperhive,
+            "nixpkgs": self._inputs.nixpkgs,
+            "nixpkgs-unstable": self._inputs.nixpkgs_unstable,
+        }
+
+    def lock(self) -> bytes:
+        """Give flake.lock as it is; empty when nothing is locked yet."""
+        lock = self._root / "flake.lock"
+        return lock.read_bytes() if lock.exists() else b""
+
+    async def copy_to(self, path: Path) -> Git:
+        """Copy the flake as last committed, all agents included; give git on the copy."""
+        async with self._writing:
+            await self._open()
+            if not (self._root / "flake.nix").exists():
+                await self._commit("Begin")
+            # --no-local: no file is shared between the two.
+            clone = ("clone", "--quiet", "--no-local", "--template=", "--", str(self._root))
+            await self._git(*clone, str(path))
+        return self._git.at(path)
+
+    async def has_mark(self, mark: str) -> bool:
+        """Whether a commit says `mark`; none does where nothing was committed."""
+        found = await self._git.attempt("log", "--format=%s", "--fixed-strings", "--grep", mark)
+        return found.code == 0 and mark in found.stdout.decode(errors="replace").splitlines()
+
+    async def move_lock(self, old: bytes, new: bytes, mark: str) -> None:
+        """Let flake.lock be `new`, in a commit that says `mark`; raise `base_moved`."""
+        async with self._writing:
+            await self._open()
+            if self.lock() != old:
+                raise HiveError(
+                    "the inputs were locked anew meanwhile", code="base_moved",
+                    hint="ask for the update again",
+                )  # fmt: skip
+            write_atomically(self._root / "flake.lock", new)
+            await self._git("add", "--force", "flake.lock")
+            await self._git("commit", "--quiet", "--no-verify", "-m", mark)
 
     async def _open(self) -> None:
         make_private(self._root)
@@ -176,7 +222,7 @@ class MetaFlake:
         everything = ("add", "--all", "--force", "flake.nix", "agents")
         await self._git(*everything[: 5 if directory.exists() else 4])
         if changed or not (self._root / "flake.lock").exists():
-            await self._write_lock()
+            await self.write_lock(self._root)
         if (self._root / "flake.lock").exists():
             await self._git("add", "flake.lock")
         if (await self._git.attempt("diff", "--cached", "--quiet")).code == 0:
@@ -184,9 +230,10 @@ class MetaFlake:
         await self._git("commit", "--quiet", "--no-verify", "-m", message)
         return True
 
-    async def _write_lock(self) -> None:
+    async def write_lock(self, root: Path) -> None:
+        """Lock those inputs of the flake in `root` that are not locked; raise `build_failed`."""
         done = await self._run(
-            [self._nix, "flake", "lock", str(self._root)],
+            [self._nix, "flake", "lock", str(root)],
             timeout_s=LOCK_TIMEOUT_S,
             env={"NIX_CONFIG": self._nix_config},
         )

@@ -2,11 +2,12 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Container
+from collections.abc import AsyncIterator, Callable, Collection, Container, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from hivecommon.command import Run
+from hivecommon.contracts.approvals import FlakeInput
 from hivecommon.environment import HiveEnvironment
 from hivecommon.errors import HiveError
 from hivecommon.files import write_atomically
@@ -22,6 +23,7 @@ from hive_lifecycle.deployed import Deployed, DeployedFiles
 from hive_lifecycle.git import Git
 from hive_lifecycle.limits import Limits, read_limits, render_dropin
 from hive_lifecycle.meta_flake import MetaFlake
+from hive_lifecycle.newer_inputs import NewerInputs
 from hive_lifecycle.nixos_config import NixosConfig
 from hive_lifecycle.nspawn_conf import (
     Bind,
@@ -52,6 +54,7 @@ class NixosRuntime:
             config.inputs, Git(run, config.tools.git, hive.home.meta), run,
             nix=config.tools.nix, nix_config=config.nix_config,
         )  # fmt: skip
+        self._newer = NewerInputs(self._meta, config, run)
         self._watch = ContainersWatch(self._containers, config.poll_s)
         self._starting = asyncio.Semaphore(config.start_parallel)
 
@@ -148,6 +151,16 @@ class NixosRuntime:
         await self._containers.stop(container)
         ran = before.active not in {"inactive", "failed"}
         await report(f"container {container} stopped" if ran else "it did not run", changed=ran)
+
+    async def inputs(self) -> list[FlakeInput]:
+        """Return what is locked; see `Runtime.inputs`."""
+        return self._newer.locked()
+
+    async def take_inputs(
+        self, wanted: Sequence[str], agents: Collection[AgentName], mark: str, report: Report, /
+    ) -> None:
+        """Move flake.lock on; see `Runtime.take_inputs`."""
+        await self._newer.take(wanted, agents, mark, report)
 
     async def remove(self, name: AgentName, report: Report) -> None:
         """Remove container, system and drop-in; see `Runtime.remove`."""

@@ -37,12 +37,15 @@ _HAPPENED: Final = {
     Verb.RENAME: "renamed",
     Verb.DESTROY: "destroyed",
     Verb.APPLY: "deployed",
+    Verb.UPDATE: "inputs updated",
 }
 
 _log = structlog.get_logger()
 
 Tell = Callable[[AgentChanged], Awaitable[None]]
 """Publishes an event; never raises."""
+Submit = Callable[[str, Order, str], Awaitable[object]]
+"""Puts an order into the queue under a key, for whoever is named; the same key does so once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +60,15 @@ class Operations:
     inboxes: Inboxes
     repos: ConfigRepos
     tell: Tell
+    submit: Submit
     run: Run
     clock: Callable[[], datetime]
 
     async def carry_out(self, job: Job, order: Order, report: Report) -> None:
         """Do what `order` wants; see `jobs.Work`."""
+        if order.verb is Verb.UPDATE:
+            await self._update(job, order, report)
+            return
         name = order.name
         what, detail = _HAPPENED[order.verb], ""
         match order.verb:
@@ -87,6 +94,29 @@ class Operations:
                 await self.deploying.apply(order, report)
                 detail = f"{order.commit[:10]}, approval {order.approval}"
         await self.tell(AgentChanged(agent=name, what=what, by=job.requested_by, detail=detail))
+
+    async def _update(self, job: Job, order: Order, report: Report) -> None:
+        """Take newer inputs, then have every agent rebuilt, each by a job of its own."""
+        agents = [agent.name for agent in self.store.living()]
+        mark = f"Update inputs: approval {order.approval}"
+        moved = list[str]()
+
+        async def told(text: str, *, changed: bool = True) -> None:
+            if changed:
+                moved.append(text)
+            await report(text, changed=changed)
+
+        await self.runtime.take_inputs(order.inputs, agents, mark, told)
+        for name in agents:
+            key = f"approval-{order.approval}-{name}"
+            await self.submit(key, Order(verb=Verb.REBUILD, agent=name), job.requested_by)
+            await report(f"{name} is rebuilt with them", changed=False)
+        await self.tell(
+            AgentChanged(
+                agent=order.agent, what=_HAPPENED[order.verb], by=job.requested_by,
+                detail="; ".join(moved),
+            )
+        )  # fmt: skip
 
     async def give_up(self, order: Order) -> None:
         """Leave things in order after a job that is not tried again."""

@@ -24,6 +24,7 @@ class Verb(StrEnum):
     RENAME = "rename"
     DESTROY = "destroy"
     APPLY = "apply"
+    UPDATE = "update"
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +39,9 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     approval: int = 0
     base: str | None = None
     """What was deployed when the commit was approved; None: whatever it was."""
+
+    inputs: list[str] = msgspec.field(default_factory=list)
+    """Of the agents' flake; of an update, which is about no single agent."""
 
     @property
     def name(self) -> AgentName:

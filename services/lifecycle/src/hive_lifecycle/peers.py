@@ -6,8 +6,10 @@ from typing import Final
 
 from hivecommon.bus import Bus
 from hivecommon.callers import CallerKind
+from hivecommon.contracts.approvals import ApprovalLog
+from hivecommon.contracts.changes import JobLog
 from hivecommon.contracts.harness import Hello, SetPaused
-from hivecommon.contracts.jobs import JobAccepted, JobReply
+from hivecommon.contracts.jobs import Job, JobAccepted, JobReply
 from hivecommon.contracts.lifecycle import (
     AgentPower,
     AgentRoster,
@@ -29,6 +31,7 @@ from hivecommon.service import Call
 
 from hive_lifecycle import agent_files
 from hive_lifecycle.admission import Admission
+from hive_lifecycle.job_log import log_of
 from hive_lifecycle.jobs import JobQueue
 from hive_lifecycle.operations import Operations
 from hive_lifecycle.orders import Order, Verb
@@ -62,6 +65,7 @@ class PeerVerbs:
             ExecuteSpawn: self.execute_spawn,
             ExecuteDestroy: self.execute_destroy,
             ApprovalJob: self.approval_job,
+            JobLog: self.job_log,
             FindStateDirs: self.find_state_dirs,
             CheckName: self.check_name,
             MayWrite: self.may_write,
@@ -132,10 +136,19 @@ class PeerVerbs:
 
     async def approval_job(self, _call: Call, request: ApprovalJob) -> JobReply:
         """Tell how an approval's job is."""
-        stored = self._do.store.find_key(approval_key(request.approval))
+        return JobReply(job=self._job_of(request.approval))
+
+    async def job_log(self, _call: Call, request: JobLog) -> ApprovalLog:
+        """Tell what an approval's job did, and what its build said."""
+        job = self._job_of(request.approval)
+        said = self._do.store.find_log(job.id)
+        return ApprovalLog(approval=request.approval, text=log_of(job, said))
+
+    def _job_of(self, approval: int) -> Job:
+        stored = self._do.store.find_key(approval_key(approval))
         if stored is None:
-            raise HiveError(f"approval {request.approval} has no job", code="unknown_job")
-        return JobReply(job=stored.job)
+            raise HiveError(f"approval {approval} has no job", code="unknown_job")
+        return stored.job
 
     async def find_state_dirs(self, _call: Call, request: FindStateDirs) -> StateDirs:
         """Tell which agents have a state directory; a link in its place is none."""

@@ -1,10 +1,11 @@
 """What runs agents: the protocol that the local and the nixos runtime implement."""
 
-from collections.abc import AsyncIterator, Container
+from collections.abc import AsyncIterator, Collection, Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from hivecommon.contracts.approvals import FlakeInput
 from hivecommon.contracts.lifecycle import AgentSettings
 from hivecommon.contracts.roster import ContainerState
 from hivecommon.names import AgentName
@@ -93,6 +94,18 @@ class Runtime(Protocol):
         """End the agent and everything it started, kindly and then by force; return once it is gone.
 
         Works without a bus. It is then `stopped`, not `failed`. Raises `stop_failed`.
+        """
+
+    async def inputs(self) -> list[FlakeInput]:
+        """Return what all agents' systems are made from; raise `no_inputs` where none are built."""
+
+    async def take_inputs(
+        self, wanted: Sequence[str], agents: Collection[AgentName], mark: str, report: Report, /
+    ) -> None:
+        """Take newer inputs (none named: all), once per `mark`, if all `agents` build with them.
+
+        What is built and runs stays: each agent gets them with its next `prepare`. Raises
+        `build_failed`, and `no_inputs` as `inputs` does.
         """
 
     async def remove(self, name: AgentName, report: Report) -> None:

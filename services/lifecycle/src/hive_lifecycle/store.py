@@ -55,6 +55,12 @@ _MIGRATIONS: Final = (
     ALTER TABLE agents ADD COLUMN revision TEXT NOT NULL DEFAULT '';
     """,
     "ALTER TABLE agents ADD COLUMN paused_by TEXT NOT NULL DEFAULT '';",
+    """
+    CREATE TABLE build_logs (
+        job TEXT PRIMARY KEY REFERENCES jobs (id) ON DELETE CASCADE,
+        text TEXT NOT NULL
+    ) STRICT;
+    """,
 )
 
 
@@ -237,6 +243,18 @@ class Store:
                 "UPDATE jobs SET state = ?, ended = ?, job = ? WHERE id = ?",
                 (job.state, job.state.ended, msgspec.json.encode(job), job.id),
             )
+
+    def keep_log(self, job: str, text: str) -> None:
+        """Keep what a job's build said, instead of what an earlier attempt's said."""
+        with self._transaction():
+            # Python's strings can hold what UTF-8 cannot.
+            clean = text.encode(errors="replace").decode()
+            self._db.execute("INSERT OR REPLACE INTO build_logs VALUES (?, ?)", (job, clean))
+
+    def find_log(self, job: str) -> str:
+        """Return what the build of a job said; empty when none failed."""
+        row = self._db.execute("SELECT text FROM build_logs WHERE job = ?", (job,)).fetchone()
+        return str(row["text"]) if row else ""
 
     def count_attempt(self, job: str) -> int:
         """Write down that a job is begun; return how often it now was."""

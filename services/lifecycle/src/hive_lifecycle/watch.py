@@ -8,7 +8,7 @@ from typing import Final
 import nats.errors
 import nats.js.errors
 import structlog
-from hivecommon.contracts.events import AgentChanged
+from hivecommon.contracts.events import NEEDS_UPDATE, UP_TO_DATE, AgentChanged
 from hivecommon.contracts.roster import ContainerState
 from hivecommon.errors import HiveError
 from hivecommon.names import AgentName
@@ -44,6 +44,7 @@ class Watch:
         self._tries: dict[AgentName, int] = {}
         self._settled: dict[AgentName, Observation] = {}
         self._looked_into: set[AgentName] = set()
+        self._behind: dict[AgentName, bool] = {}
         self._starting = asyncio.Semaphore(_AT_ONCE)
 
     async def observe_all(self) -> None:
@@ -56,6 +57,26 @@ class Watch:
         for agent in self._do.store.living():
             if await self._do.observe(agent.name) is ContainerState.FAILED:
                 self._attend(agent.name)
+        self.look_for_updates()
+
+    def look_for_updates(self) -> None:
+        """Tell of each agent that runs something older than there is, or no longer does."""
+        for agent in self._do.store.living():
+            row = self._do.roster.row(agent.name)
+            if row is not None and row.needs_update != self._behind.get(agent.name, False):
+                self._group.create_task(self._note_age(agent.name))
+
+    async def _note_age(self, name: AgentName) -> None:
+        """Tell when an agent runs what is not the newest any more, and when it does again."""
+        async with self._jobs.exclusive(name):
+            if self._do.store.find(name) is None:
+                return
+            behind = (await self._do.runtime.observe(name)).needs_update
+            if behind != self._behind.get(name, False):
+                self._behind[name] = behind
+                what = NEEDS_UPDATE if behind else UP_TO_DATE
+                detail = f"`hive rebuild {name}` gives it what is newest" if behind else ""
+                await self._do.tell(AgentChanged(agent=name, what=what, detail=detail))
 
     async def recall_all(self) -> None:
         """Take in what every harness last said."""

@@ -34,6 +34,23 @@ class ApprovalKind(StrEnum):
     APPLY = "apply"
     ROLLBACK = "rollback"
     SCHEDULE = "schedule"
+    UPDATE = "update"
+
+
+InputName = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z_][A-Za-z0-9_-]{0,63}\Z")]
+"""An input of the agents' flake, as Nix allows it."""
+
+
+class FlakeInput(msgspec.Struct, frozen=True, kw_only=True):
+    """One input of the agents' flake, as it is locked."""
+
+    name: InputName
+    source: str = ""
+    """The reference that a newer one is taken from, e.g. `github:NixOS/nixpkgs/nixos-25.11`."""
+    revision: str = ""
+    """Commit or content hash; empty: it is not locked yet."""
+    at: datetime | None = None
+    """When that was last modified."""
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +73,8 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     rollback_to: int | None = None
     """The approval that first deployed it."""
     schedule: SchedulePlan | None = None
+    inputs: list[FlakeInput] | None = None
+    """As they were locked when newer ones were asked for (`update`)."""
     base: str | None = None
     """What was deployed when this was approved."""
     digest: str = ""
@@ -104,6 +123,22 @@ class GetApproval(Request[ApprovalReply], frozen=True, kw_only=True):
     """Show one approval."""
 
     subject: ClassVar[str] = "hive.approvals.get"
+    bare: ClassVar[str | None] = "id"
+    id: ApprovalId
+
+
+class ApprovalLog(Reply, frozen=True, kw_only=True):
+    """The steps of an approval's job, and what a build said that failed: hostile text."""
+
+    approval: ApprovalId
+    text: str
+    """The last 64 KiB; empty while nothing was begun."""
+
+
+class ReadLog(Request[ApprovalLog], frozen=True, kw_only=True):
+    """Read the log of what an approval led to."""
+
+    subject: ClassVar[str] = "hive.approvals.log"
     bare: ClassVar[str | None] = "id"
     id: ApprovalId
 

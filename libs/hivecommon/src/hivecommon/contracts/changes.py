@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from hivecommon.contracts.approvals import ApprovalId, ApprovalReply
+from hivecommon.contracts.approvals import ApprovalId, ApprovalLog, ApprovalReply
 from hivecommon.contracts.base import AgentRequest, Reply, Request, ShortText
 from hivecommon.contracts.jobs import JobAccepted
 from hivecommon.contracts.lifecycle import Done
@@ -192,6 +192,13 @@ class ExecuteApply(AgentRequest[JobAccepted], frozen=True, kw_only=True):
     base: str | None = None
     """What was deployed when it was approved: another one in between makes it fail."""
     requested_by: str
+
+
+class JobLog(Request[ApprovalLog], frozen=True, kw_only=True):
+    """approvals → lifecycle: the same; `unknown_job` when no job was begun."""
+
+    subject: ClassVar[str] = "svc.approvals.job_log"
+    approval: ApprovalId
 
 
 class Rollback(AgentRequest[JobAccepted], frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """Events: what happened, in order, for whoever watches (`events.<source>.<kind>`, stream EVENTS)."""
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import msgspec
 
@@ -201,6 +201,11 @@ class ApprovalChanged(msgspec.Struct, frozen=True, tag_field="kind", tag="approv
     """An approval was asked for, decided or carried out."""
 
     approval: Approval
+
+
+NEEDS_UPDATE: Final = "needs update"
+UP_TO_DATE: Final = "up to date"
+"""What `AgentChanged` says when an agent runs something older than there is, and no more."""
 
 
 class AgentChanged(msgspec.Struct, frozen=True, tag_field="kind", tag="agent"):

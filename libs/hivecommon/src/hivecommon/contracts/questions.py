@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 import msgspec
 
@@ -11,7 +11,10 @@ from hivecommon.contracts.inbox import OPERATOR
 
 QuestionId = Annotated[int, msgspec.Meta(ge=1, le=2**53)]
 QuestionText = Annotated[str, msgspec.Meta(min_length=1, max_length=8000)]
+AnswerText = Annotated[str, msgspec.Meta(max_length=8000)]
 Option = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+MAX_OPTIONS: Final = 10
+Choices = Annotated[list[Option], msgspec.Meta(max_length=MAX_OPTIONS)]
 
 
 class QuestionState(StrEnum):
@@ -33,9 +36,14 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     options: list[str] = msgspec.field(default_factory=list)
     """Answers that the asker suggests; any other may be given."""
+    multiple: bool = False
+    """Whether several of them may be chosen."""
     asked_at: datetime
     deadline: datetime | None = None
+    choices: list[str] = msgspec.field(default_factory=list)
+    """Which of `options` were chosen."""
     answer: str = ""
+    """What was said in words: besides the choices, or instead of them."""
     answered_by: str | None = None
     answered_at: datetime | None = None
 
@@ -61,9 +69,9 @@ class AskQuestion(Request[QuestionReply], frozen=True, kw_only=True):
     subject: ClassVar[str] = "req.{caller}.ask"
     text: QuestionText
     to: str = OPERATOR
-    options: Annotated[list[Option], msgspec.Meta(max_length=10)] = msgspec.field(
-        default_factory=list
-    )
+    options: Choices = msgspec.field(default_factory=list)
+    multiple: bool = False
+    """Whether several options may be chosen; words of one's own are always an answer."""
     deadline_s: Annotated[float, msgspec.Meta(ge=1, le=90 * 86400)] | None = None
     """Afterwards the asker is told that nobody answered; None: it waits for ever."""
 
@@ -73,7 +81,9 @@ class AnswerPeer(Request[QuestionReply], frozen=True, kw_only=True):
 
     subject: ClassVar[str] = "req.{caller}.answer"
     id: QuestionId
-    answer: QuestionText
+    answer: AnswerText = ""
+    choices: Choices = msgspec.field(default_factory=list)
+    """Of the question's options, word for word; more than one only where it allows several."""
 
 
 class ListQuestions(Request[QuestionsReply], frozen=True, kw_only=True):
@@ -92,4 +102,6 @@ class AnswerQuestion(Request[QuestionReply], frozen=True, kw_only=True):
 
     subject: ClassVar[str] = "hive.questions.answer"
     id: QuestionId
-    answer: QuestionText
+    answer: AnswerText = ""
+    choices: Choices = msgspec.field(default_factory=list)
+    """As for `AnswerPeer`; either these or `answer`, or both."""

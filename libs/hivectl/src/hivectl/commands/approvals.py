@@ -1,4 +1,4 @@
-"""`hive approvals|approve|deny`: changes that wait for an operator."""
+"""`hive approvals|approval|approve|deny`: changes that wait for an operator."""
 
 import click
 from hivecommon.bus import Bus
@@ -11,6 +11,7 @@ from hivecommon.contracts.approvals import (
     Deny,
     GetApproval,
     ListApprovals,
+    ReadLog,
 )
 from hivecommon.contracts.changes import DiffApproval
 
@@ -21,6 +22,7 @@ from hivectl.shell import Shell
 from hivectl.times import age
 
 NUMBER = click.IntRange(1, 2**53)
+LOG_S = 10.0
 
 
 @hive_command(
@@ -50,6 +52,29 @@ async def approvals(shell: Shell, *, state: str | None, agent: str | None, limit
         shell.terminal.note("there are more: see --limit")
     if reply.pending:
         shell.terminal.note(f"{reply.pending} pending: `hive approve ID` or `hive deny ID`")
+
+
+@hive_command("approval", ("hive approval 7", "what was asked, decided, done, and a build's log"))
+@click.argument("number", metavar="ID", type=NUMBER)
+async def approval(shell: Shell, number: int) -> None:
+    """Show all of approval ID: what was asked for, what was decided, and the log of what was done."""
+    async with shell.bus() as bus:
+        found = (await bus.request(GetApproval(id=number))).approval
+        log = (await bus.request(ReadLog(id=number), timeout_s=LOG_S)).text
+    terminal = shell.terminal
+    if terminal.as_json:
+        terminal.json({"ok": True, "approval": found, "log": log})
+        return
+    show(shell, found)
+    terminal.line(f"state: {found.state}", style="bold")
+    if found.decided_by:
+        terminal.line(f"decided by {found.decided_by}: {found.decision_reason or 'without a word'}")
+    if found.note:
+        terminal.line("note:")
+        terminal.block(found.note)
+    if log:
+        terminal.line("log:")
+        terminal.block(log)
 
 
 @hive_command(
@@ -98,6 +123,10 @@ def show(shell: Shell, approval: Approval) -> None:
         terminal.block(approval.reason)
     if approval.commit:
         terminal.line(f"commit: {approval.commit} {approval.commit_subject}")
+    for one in approval.inputs or ():
+        terminal.line(
+            f"input {one.name} from {one.source}, now {one.revision[:20] or 'not locked'}"
+        )
     if approval.schedule is not None:
         timing = approval.schedule.timing
         terminal.line(f"when: {timing.cron or timing.once} ({timing.zone})")

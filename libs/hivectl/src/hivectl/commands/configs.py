@@ -1,7 +1,8 @@
-"""`hive diff|history|rollback`: what changes an agent's configuration, and what once did."""
+"""`hive diff|history|rollback|update`: what changes agents' systems, and what once did."""
 
 import click
 from hivecommon.contracts.changes import Base, DiffApproval, ListHistory, Rollback
+from hivecommon.contracts.inputs import Update
 from hivecommon.names import AgentName
 
 from hivectl.changes import DIFF_S, show_changes
@@ -61,6 +62,24 @@ async def rollback(shell: Shell, agent: AgentName, *, to: int, reason: str, no_w
     """Let AGENT run again what it once ran."""
     async with shell.bus() as bus:
         job = await bus.request(Rollback(agent=agent, to=to, reason=reason), timeout_s=DIFF_S)
+        if no_wait:
+            announce(shell, job)
+        else:
+            await follow(shell, bus, job)
+
+
+@hive_command(
+    "update",
+    ("hive update", "newer versions of all that agents' systems are made from"),
+    ("hive update nixpkgs", "of nixpkgs alone"),
+)
+@click.argument("inputs", nargs=-1, metavar="[INPUT]...")
+@click.option("--reason", default="", help="Why; it is kept on record.")
+@click.option("--no-wait", is_flag=True, help="Return as soon as the job is accepted.")
+async def update(shell: Shell, inputs: tuple[str, ...], *, reason: str, no_wait: bool) -> None:
+    """Lock newer flake INPUTs, once every agent can be built with them, and rebuild all agents."""
+    async with shell.bus() as bus:
+        job = await bus.request(Update(inputs=list(inputs), reason=reason), timeout_s=DIFF_S)
         if no_wait:
             announce(shell, job)
         else:

@@ -33,23 +33,36 @@ async def questions(shell: Shell, *, everything: bool) -> None:
         )
         terminal.block(one.text)
         if one.options:
-            terminal.line(f"  suggested: {'; '.join(one.options)}")
+            which = "any" if one.multiple else "one"
+            terminal.line(f"  {which} of: {'; '.join(one.options)}")
         if one.answered_by:
             terminal.line(f"  answered by {one.answered_by}:")
-            terminal.block(one.answer, indent="    ")
+            for choice in one.choices:
+                terminal.line(f"    - {choice}")
+            if one.answer:
+                terminal.block(one.answer, indent="    ")
     if not reply.questions:
         terminal.note("nobody asks anything")
     elif reply.open:
         terminal.note(f"{reply.open} wait for you: `hive answer ID TEXT`")
 
 
-@hive_command("answer", ("hive answer 3 'the blue one'", "the answer goes to the asker's inbox"))
+@hive_command(
+    "answer",
+    ("hive answer 3 'the blue one'", "the answer goes to the asker's inbox"),
+    ("hive answer 3 --choose red --choose blue", "of what the question offers"),
+)
 @click.argument("number", metavar="ID", type=NUMBER)
-@click.argument("text")
-async def answer(shell: Shell, number: int, text: str) -> None:
-    """Answer question ID with TEXT; the first answer stands."""
+@click.argument("text", default="")
+@click.option(
+    "--choose", multiple=True, metavar="OPTION", help="One of the options, word for word."
+)
+async def answer(shell: Shell, number: int, text: str, *, choose: tuple[str, ...]) -> None:
+    """Answer question ID with TEXT, with what it offers, or both; the first answer stands."""
+    if not text.strip() and not choose:
+        raise click.UsageError("an answer needs TEXT or --choose")
     async with shell.bus() as bus:
-        reply = await bus.request(AnswerQuestion(id=number, answer=text))
+        reply = await bus.request(AnswerQuestion(id=number, answer=text, choices=list(choose)))
     if shell.terminal.as_json:
         shell.terminal.json(reply)
     else:

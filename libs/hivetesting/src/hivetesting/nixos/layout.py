@@ -19,6 +19,8 @@ class Knobs:
     start_timeout_s: float = 60.0
     stop_timeout_s: float = 90.0
     failing_builds: list[str] = field(default_factory=list)
+    failing_revisions: list[str] = field(default_factory=list)
+    newest: str = "r1"  # what `nix flake lock` finds where inputs come from
     failing_boots: list[str] = field(default_factory=list)
     failing_units: list[str] = field(default_factory=list)
     harness: list[str] = field(default_factory=list)  # what the guest's one service runs

@@ -1,4 +1,4 @@
-"""Stand-in for `nix build` and `nix-env --set`: makes a system out of one agent's part of a flake.
+"""Stand-in for nix and `nix-env --set`: makes a system out of one agent's part of a flake.
 
 It expects what the hive's meta flake is: a git work tree with `flake.nix`, which names every
 attribute, and one directory `agents/ATTRIBUTE` each. Like nix it sees only what git tracks.
@@ -8,6 +8,7 @@ attribute, and one directory `agents/ATTRIBUTE` each. Like nix it sees only what
 
 import hashlib
 import io
+import json
 import re
 import shutil
 import subprocess
@@ -17,15 +18,34 @@ from pathlib import Path
 
 from hivetesting.nixos.layout import Layout
 
+INPUTS = re.compile(r"^    ([a-z-]+)\.url = ", re.MULTILINE)
 THROWS = re.compile(r"throw\s+\"([^\"]*)\"")
 
 
-def main(_root: str) -> int:
-    """Run one command line: `nix flake lock DIR` is all that the hive asks of nix itself."""
+def main(root: str) -> int:
+    """Run one command line: `flake lock DIR` or `build … FLAKE#nixosConfigurations."NAME"…`."""
     words = sys.argv[1:]
-    if words[:2] != ["flake", "lock"]:
-        return _error(f"this stand-in does not know: nix {' '.join(words)}")
-    (Path(words[2]) / "flake.lock").write_text('{"nodes": {}, "version": 7}\n')
+    if words[:2] == ["flake", "lock"]:
+        return lock(Layout(Path(root)), Path(words[2]))
+    if words[:1] == ["build"] and "--no-link" in words:
+        tree, _, attribute = words[-1].partition("#")
+        link = Path(root) / f"result-{time.monotonic_ns()}"
+        code = build(Layout(Path(root)), tree, attribute.split('"')[1], link)
+        link.unlink(missing_ok=True)
+        return code
+    return _error(f"this stand-in does not know: nix {' '.join(words)}")
+
+
+def lock(layout: Layout, tree: Path) -> int:
+    """Lock each input that is not locked, at the newest revision that the host's knobs tell."""
+    file = tree / "flake.lock"
+    known = json.loads(file.read_text()) if file.exists() else {}
+    nodes = known.get("nodes") or {"root": {"inputs": {}}}
+    for name in INPUTS.findall((tree / "flake.nix").read_text()):
+        if name not in nodes["root"]["inputs"]:
+            nodes["root"]["inputs"][name] = name
+            nodes[name] = {"locked": {"rev": f"{layout.knobs().newest}-{name}"}}
+    file.write_text(json.dumps({"nodes": nodes, "root": "root", "version": 7}))
     return 0
 
 
@@ -38,6 +58,7 @@ def build(layout: Layout, flake: str, attribute: str, link: Path) -> int:
     prefix = f"agents/{attribute}/"
     found = _committed(tree, revision) if revision else _tracked(Path(tree))
     flake_text = found.get("flake.nix")
+    locked = found.get("flake.lock", b"")
     if flake_text is None:
         return _error(f"path '{tree}' does not contain a 'flake.nix' that git knows")
     sources = {name: content for name, content in found.items() if name.startswith(prefix)}
@@ -49,7 +70,9 @@ def build(layout: Layout, flake: str, attribute: str, link: Path) -> int:
             return _error(f"{thrown[1]}\n       at {tree}/{name}")
     if attribute in knobs.failing_builds:
         return _error(f"builder for '/nix/store/x-{attribute}.drv' failed with exit code 2")
-    system = _store_system(layout, attribute, prefix, sources, flake_text)
+    if any(revision.encode() in locked for revision in knobs.failing_revisions):
+        return _error(f"builder for '/nix/store/x-{attribute}.drv' failed on these inputs")
+    system = _store_system(layout, attribute, prefix, sources, flake_text + locked)
     temporary = link.with_name(f"{link.name}.{time.monotonic_ns()}")
     temporary.symlink_to(system)
     temporary.replace(link)

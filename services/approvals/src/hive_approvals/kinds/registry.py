@@ -11,7 +11,8 @@ from hive_approvals.kinds.kind import Kind
 from hive_approvals.kinds.rollback import ROLLBACK
 from hive_approvals.kinds.schedule import SCHEDULE
 from hive_approvals.kinds.spawn import SPAWN
+from hive_approvals.kinds.update import UPDATE
 
 KINDS: Final[Mapping[ApprovalKind, Kind]] = {
-    kind.name: kind for kind in (SPAWN, DESTROY, APPLY, ROLLBACK, SCHEDULE)
+    kind.name: kind for kind in (SPAWN, DESTROY, APPLY, ROLLBACK, SCHEDULE, UPDATE)
 }

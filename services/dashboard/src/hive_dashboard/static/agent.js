@@ -10,6 +10,7 @@ import { TranscriptView } from "../hiveweb/transcript-view.js";
 import { interrupt, logIn, openPage, outboxOf } from "./acts.js";
 import { DestroyDialog, Verb } from "./agents.js";
 import { ForgeWork } from "./forge.js";
+import { History } from "./history.js";
 import { JobLine } from "./notices.js";
 import { Marks, Since, StateTag, doing } from "./state.js";
 import { feed, followTranscript, jobs, reachable, roster, transcriptOf, troubleOf } from "./store.js";
@@ -94,7 +95,7 @@ export function AgentPage({ name }) {
       ${doing(row) && !trouble && html`<p class="dim" dir="auto">${plain(doing(row))}</p>`}
       ${trouble && html`<div class="error" role="alert"><b>${plain(trouble.kind)}</b> <bdi>${plain(trouble.text)}</bdi></div>`}
       ${row.state === "running" && html`<${LoginPanel} agent=${name} needed=${row.harness.needs_login} ask=${(verb, body) => logIn(name, verb, body)} />`}
-      <${Facts} row=${row} /><${Verbs} row=${row} /><${ForgeWork} name=${name} />`}
+      <${Facts} row=${row} /><${Verbs} row=${row} /><${ForgeWork} name=${name} /><${History} key=${name} name=${name} />`}
     ${roster.value && !row && html`<p class="error">There is no agent ${plain(name)} (any more). Its transcript is kept for a while.</p>`}
     ${recent.length > 0 && html`<details class="jobs"><summary>Jobs: ${plain(recent[0].verb)} ${plain(recent[0].state)}</summary>${recent.slice(0, 8).map((job) => html`<${JobLine} key=${job.id} job=${job} />`)}</details>`}
     <${Body} name=${name} row=${row} />

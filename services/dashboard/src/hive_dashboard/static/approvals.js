@@ -6,13 +6,14 @@ import { LongText } from "../hiveweb/long-text.js";
 import { act } from "./acts.js";
 import { Changes } from "./changes.js";
 import { Refusal } from "./agents.js";
-import { approvals, pending, reachable } from "./store.js";
+import { JobLine } from "./notices.js";
+import { approvals, jobs, pending, reachable } from "./store.js";
 
 const TONES = { pending: "accent", approved: "accent", executing: "accent", done: "good", denied: "bad", failed: "bad", cancelled: "" };
 const ICONS = { pending: "circle-dot", approved: "loader", executing: "loader", done: "circle-check", denied: "ban", failed: "circle-x", cancelled: "circle-x" };
-const TITLES = { spawn: "Spawn", destroy: "Destroy", apply: "Change", rollback: "Roll back", schedule: "Schedule a prompt for" };
+const TITLES = { spawn: "Spawn", destroy: "Destroy", apply: "Change", rollback: "Roll back", schedule: "Schedule a prompt for", update: "Newer inputs for" };
 
-const title = (one) => `${TITLES[one.kind] ?? plain(one.kind)} ${one.agent}`;
+const title = (one) => `${TITLES[one.kind] ?? plain(one.kind)} ${one.agent === "all" ? "all agents" : one.agent}`;
 const who = (text) => { const [kind, name] = String(text ?? "").split(":"); return name ? `${name} (${kind})` : kind; };
 
 function Settings({ settings }) {
@@ -23,6 +24,35 @@ function Settings({ settings }) {
     <div><dt>may write to</dt><dd>${recipients ? recipients.map(plain).join(", ") || "operators only" : "everybody"}</dd></div>
     ${Object.entries(rest).map(([key, value]) => html`<div><dt>${plain(key)}</dt><dd><bdi>${plain(JSON.stringify(value))}</bdi></dd></div>`)}
     ${persona && html`<div class="wide"><dt>persona</dt><dd><${LongText} text=${persona} /></dd></div>`}</dl>`;
+}
+
+/** The flake inputs that newer ones are asked for, as they are locked now. */
+function Inputs({ inputs }) {
+  if (!inputs) return null;
+  return html`<dl class="facts">${inputs.map((one) => html`<div class="wide" key=${one.name}><dt>${plain(one.name)}</dt>
+    <dd><bdi>${plain(one.source)}</bdi>, now <code>${plain(one.revision.replace(/^sha256-/, "").slice(0, 10) || "not locked")}</code>${one.at && html` of <time datetime=${one.at}>${absolute(one.at)}</time>`}</dd></div>`)}</dl>
+    <p class="dim">The newest there are then: every agent is built with them first, and if one cannot be, nothing changes.</p>`;
+}
+
+/** What is being done about an approval, step by step, and the log of what was done. */
+function Progress({ approval }) {
+  const [log, setLog] = useState(null);
+  const [error, setError] = useState(null);
+  const job = [...(jobs.value?.values() ?? [])].find((one) => one.approval === approval.id);
+  const running = approval.state === "approved" || approval.state === "executing";
+  async function read() {
+    setError(null);
+    try {
+      setLog((await act("approval-log", { id: approval.id })).text);
+    } catch (refused) {
+      setError(refused);
+    }
+  }
+  return html`${running && job && html`<${JobLine} job=${job} />`}
+    ${approval.job && log === null && html`<div><button onClick=${read}><${Icon} name="scroll-text" /> Show the log</button></div>`}
+    <${Refusal} error=${error} />
+    ${log !== null && html`<div class="log-of" aria-label=${`log of approval ${approval.id}`}><pre class="hunk">${plain(log) || "Nothing was said."}</pre>
+      <div><button onClick=${running ? read : () => setLog(null)}>${running ? "Read it again" : "Hide the log"}</button></div></div>`}`;
 }
 
 function Risks({ approval }) {
@@ -60,6 +90,7 @@ export function ApprovalCard({ approval }) {
       <${Risks} approval=${approval} /></div>
     ${approval.reason ? html`<blockquote><${LongText} text=${approval.reason} /></blockquote>` : html`<p class="dim">No reason was given.</p>`}
     <${Settings} settings=${approval.settings} />
+    <${Inputs} inputs=${approval.inputs} />
     ${change && html`<${Changes} approval=${approval} version=${version} onShown=${setShown} />`}
     ${approval.schedule && html`<p><code>${plain(approval.schedule.timing.cron ?? approval.schedule.timing.once)}</code> ${plain(approval.schedule.timing.zone)}</p><blockquote><${LongText} text=${approval.schedule.prompt} /></blockquote>`}
     ${digest && html`<div class="dim digest">digest <code title=${digest}>${digest.slice(0, 16)}</code>: the approval holds for exactly this</div>`}
@@ -84,7 +115,11 @@ function Decided({ approval }) {
       <time class="dim" datetime=${at} title=${absolute(at)}>${relative(at)}</time></div>
     <div class="dim">asked for by <bdi>${plain(who(approval.requested_by))}</bdi>${approval.decided_by && html`, decided by <bdi>${plain(who(approval.decided_by))}</bdi>`}</div>
     ${approval.decision_reason && html`<${LongText} text=${approval.decision_reason} />`}
-    ${approval.note && html`<${LongText} class=${approval.state === "failed" ? "bad" : "dim"} text=${approval.note} />`}</li>`;
+    ${approval.note && html`<${LongText} class=${approval.state === "failed" ? "bad" : "dim"} text=${approval.note} />`}
+    ${approval.reason && html`<details><summary class="dim">what was asked for</summary><blockquote><${LongText} text=${approval.reason} /></blockquote>
+      <${Settings} settings=${approval.settings} /><${Inputs} inputs=${approval.inputs} />
+      ${approval.commit && html`<p><code>${approval.commit.slice(0, 10)}</code> <bdi>${plain(approval.commit_subject)}</bdi></p>`}</details>`}
+    <${Progress} approval=${approval} /></li>`;
 }
 
 export function ApprovalsPage() {

@@ -41,7 +41,7 @@ export function Changes({ approval, version, onShown }) {
     ${error && html`<p class="bad">${plain(error.message)}</p>`}
     ${!error && changes === null && html`<p class="dim">Loading the difference…</p>`}
     ${changes?.marks.length > 0 && html`<ul class="marks">${changes.marks.map((mark) => html`<li class="tag warn" data-risk=${mark.risk}>
-      <${Icon} name="triangle-alert" />${mark.risk.replaceAll("_", " ")}: <bdi>${plain(mark.path)}</bdi> <bdi>${plain(mark.text)}</bdi></li>`)}</ul>`}
+      <${Icon} name="triangle-alert" /><b>${mark.risk.replaceAll("_", " ")}</b> <bdi>${plain(mark.path)}</bdi> <bdi>${plain(mark.text)}</bdi></li>`)}</ul>`}
     ${changes && changes.base_commit === "" && html`<p class="dim">There is nothing yet to compare with: all of it is new.</p>`}
     ${changes?.files.length === 0 && html`<p class="dim">No file differs.</p>`}
     ${changes?.files.map((file) => html`<${File} key=${`${changes.digest}/${file.path}`} file=${file} number=${approval.id} base=${base} />`)}

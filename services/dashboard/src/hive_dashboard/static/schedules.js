@@ -8,7 +8,37 @@ import { reachable, schedules } from "./store.js";
 
 const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
+/** A schedule's fields from its form, as the hive takes them. */
+const wish = ({ prompt, cron, once, zone }) => ({ prompt, timing: once ? { once, zone } : { cron, zone } });
+
+function Fields({ wanted, setWanted }) {
+  const field = (name) => ({ value: wanted[name], onInput: (event) => setWanted({ ...wanted, [name]: event.target.value }) });
+  return html`<label>Minute, hour, day, month, weekday <input ...${field("cron")} /></label>
+    <label>Or once, at <input type="datetime-local" ...${field("once")} /></label>
+    <label>Time zone <input ...${field("zone")} /></label>
+    <label>Prompt <textarea required maxlength="20000" ...${field("prompt")}></textarea></label>`;
+}
+
+function Edit({ one, onDone }) {
+  const [wanted, setWanted] = useState({ prompt: one.prompt, cron: one.cron ?? "", once: (one.once ?? "").replace(" ", "T"), zone: one.zone });
+  const [error, setError] = useState(null);
+  async function save(event) {
+    event.preventDefault();
+    setError(null);
+    try {
+      await act("edit-schedule", { id: one.id, ...wish(wanted) });
+      onDone();
+    } catch (refused) {
+      setError(refused);
+    }
+  }
+  return html`<form onSubmit=${save} aria-label=${`edit schedule ${one.id}`}><${Fields} wanted=${wanted} setWanted=${setWanted} />
+    <${Refusal} error=${error} />
+    <div class="buttons"><button type="button" onClick=${onDone}>Back</button><button class="primary" disabled=${!reachable("approvals")}>Save</button></div></form>`;
+}
+
 function Row({ one }) {
+  const [editing, setEditing] = useState(false);
   const off = !reachable("approvals");
   const button = (verb, words) => html`<button disabled=${off} onClick=${() => actOrTell(`${verb}-schedule`, { id: one.id })}>${words}</button>`;
   return html`<li class="card" data-schedule=${one.id}>
@@ -16,32 +46,27 @@ function Row({ one }) {
       <span class="tag">${plain(one.state)}</span>
       ${one.next_at && html`<time class="dim" datetime=${one.next_at} title=${absolute(one.next_at)}>next ${absolute(one.next_at)}</time>`}
       <span class="dim">sent ${one.fired} times${one.last_at ? `, last ${relative(one.last_at)}` : ""}</span></div>
-    <${LongText} text=${one.prompt} />
-    <div class="buttons">${button("fire", "Send now")}${one.state === "active" ? button("pause", "Pause") : button("resume", "Resume")}${button("delete", "Delete")}</div></li>`;
+    ${editing ? html`<${Edit} one=${one} onDone=${() => setEditing(false)} />` : html`<${LongText} text=${one.prompt} />`}
+    <div class="buttons">${!editing && html`<button onClick=${() => setEditing(true)}>Edit</button>`}${button("fire", "Send now")}${one.state === "active" ? button("pause", "Pause") : button("resume", "Resume")}${button("delete", "Delete")}</div></li>`;
 }
 
 function Form() {
   const empty = { agent: "", prompt: "", cron: "0 9 * * 1-5", once: "", zone: ZONE };
   const [wanted, setWanted] = useState(empty);
   const [error, setError] = useState(null);
-  const field = (name) => ({ value: wanted[name], onInput: (event) => setWanted({ ...wanted, [name]: event.target.value }) });
   async function add(event) {
     event.preventDefault();
     setError(null);
-    const { agent, prompt, cron, once, zone } = wanted;
     try {
-      await act("create-schedule", { agent, prompt, timing: once ? { once, zone } : { cron, zone } });
+      await act("create-schedule", { agent: wanted.agent, ...wish(wanted) });
       setWanted(empty);
     } catch (refused) {
       setError(refused);
     }
   }
   return html`<form class="card" onSubmit=${add} aria-label="new schedule">
-    <label>Agent <input required ...${field("agent")} /></label>
-    <label>Minute, hour, day, month, weekday <input ...${field("cron")} /></label>
-    <label>Or once, at <input type="datetime-local" ...${field("once")} /></label>
-    <label>Time zone <input ...${field("zone")} /></label>
-    <label>Prompt <textarea required maxlength="20000" ...${field("prompt")}></textarea></label>
+    <label>Agent <input required value=${wanted.agent} onInput=${(event) => setWanted({ ...wanted, agent: event.target.value })} /></label>
+    <${Fields} wanted=${wanted} setWanted=${setWanted} />
     <${Refusal} error=${error} />
     <div class="buttons"><button class="primary" disabled=${!reachable("approvals")}>Add</button></div></form>`;
 }

@@ -15,6 +15,7 @@ from hivecommon.contracts.approvals import (
 )
 from hivecommon.contracts.base import Request
 from hivecommon.contracts.changes import RequestApply
+from hivecommon.contracts.inputs import RequestUpdate
 from hivecommon.contracts.lifecycle import AgentPower, AgentSettings
 from hivecommon.errors import HiveError
 
@@ -84,6 +85,15 @@ class ScheduleWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     zone: Annotated[str, msgspec.Meta(description="IANA time zone; leave out for the host's")] = ""
 
 
+class UpdateWish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Arguments of `request_update`."""
+
+    reason: Annotated[str, msgspec.Meta(description="why, for the operator", max_length=2000)]
+    inputs: Annotated[
+        list[str], msgspec.Meta(description="e.g. nixpkgs, nixpkgs-unstable; leave out for all")
+    ] = msgspec.field(default_factory=list)
+
+
 class Target(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Arguments of the verbs on an agent."""
 
@@ -135,6 +145,13 @@ class ManagerTools:
                 self._request_schedule,
             ),
             Tool(
+                "request_update",
+                "Ask for newer flake inputs (nixpkgs and the like) for all agents, on NixOS hosts. It"
+                " waits until an operator approves; every agent is built first, then rebuilt.",
+                UpdateWish,
+                self._request_update,
+            ),
+            Tool(
                 "cancel_request",
                 "Take back a request of yours that no operator has decided yet.",
                 Withdrawal,
@@ -163,6 +180,10 @@ class ManagerTools:
             "timing": {"cron": wanted.cron, "once": wanted.once, "zone": wanted.zone},
         }  # fmt: skip
         return await self._ask(msgspec.convert(fields, RequestSchedule))
+
+    async def _request_update(self, wanted: UpdateWish) -> str:
+        fields = {"inputs": wanted.inputs, "reason": wanted.reason}
+        return await self._ask(msgspec.convert(fields, RequestUpdate))
 
     async def _cancel_request(self, wanted: Withdrawal) -> str:
         return await self._ask(CancelOwnApproval(id=wanted.approval))

@@ -23,6 +23,9 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     options: Annotated[
         list[str], msgspec.Meta(description="answers to choose from, if there are some")
     ] = msgspec.field(default_factory=list)
+    multiple: Annotated[
+        bool, msgspec.Meta(description="whether several of the options may be chosen")
+    ] = False
     deadline_minutes: Annotated[
         Annotated[float, msgspec.Meta(ge=1)] | None,
         msgspec.Meta(description="when to tell you that nobody answered; leave out to wait"),
@@ -33,7 +36,10 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Arguments of `answer`."""
 
     id: Annotated[int, msgspec.Meta(description="the question's number")]
-    answer: str
+    answer: Annotated[str, msgspec.Meta(description="in words; may be left out with choices")] = ""
+    choices: Annotated[
+        list[str], msgspec.Meta(description="of the options that were offered, word for word")
+    ] = msgspec.field(default_factory=list)
 
 
 class QuestionTools:
@@ -65,7 +71,7 @@ class QuestionTools:
     async def _ask(self, wanted: Ask) -> str:
         minutes = wanted.deadline_minutes
         request = AskQuestion(
-            text=wanted.question, to=wanted.to, options=wanted.options,
+            text=wanted.question, to=wanted.to, options=wanted.options, multiple=wanted.multiple,
             deadline_s=None if minutes is None else minutes * 60,
         )  # fmt: skip
         reply = await self._bus.request(
@@ -74,7 +80,7 @@ class QuestionTools:
         return f"question {reply.question.id} waits for {reply.question.answerer}"
 
     async def _answer(self, wanted: Answer) -> str:
-        request = AnswerPeer(id=wanted.id, answer=wanted.answer)
+        request = AnswerPeer(id=wanted.id, answer=wanted.answer, choices=wanted.choices)
         reply = await self._bus.request(
             request, caller=self._agent, timeout_s=_TIMEOUT_S, request_id=uuid4().hex
         )
