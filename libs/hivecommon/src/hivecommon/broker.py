@@ -182,15 +182,17 @@ system_account: SYS
 """
 
 
-def render_server(address: BusAddress, store: Path, monitor_port: int) -> str:
+def render_server(address: BusAddress, home: HiveHome, monitor_port: int) -> str:
     """Return the server's main file; the users stand in files of their own beside it."""
+    store = json.dumps(str(home.jetstream))
     lines = [
         "# Written by hyperhive at every start: changes made by hand are lost.",
         'server_name: "hyperhive"',
         f"host: {json.dumps(address.host)}",
         f"port: {address.port}",
         # An acknowledged message is on disk a second later at the latest.
-        f'jetstream {{ store_dir: {json.dumps(str(store))}, sync_interval: "1s" }}',
+        f'jetstream {{ store_dir: {store}, sync_interval: "1s" }}',
+        f"pid_file: {json.dumps(str(server_pid_file(home)))}",
     ]
     if monitor_port:
         lines.append(f'http: "127.0.0.1:{monitor_port}"')
@@ -215,8 +217,9 @@ def prepare_bus(home: HiveHome, address: BusAddress, monitor_port: int, operator
     agents = home.bus / "agents.conf"
     if not agents.exists():
         write_atomically(agents, render_users({}).encode(), mode=0o600)
-    conf = home.bus / "nats-server.conf"
-    text = render_server(address, home.bus / "jetstream", monitor_port)
+    make_private(home.jetstream)
+    conf = server_conf(home)
+    text = render_server(address, home, monitor_port)
     write_atomically(conf, text.encode(), mode=0o600)
     return conf
 
@@ -230,6 +233,16 @@ def write_operators(home: HiveHome) -> bool:
     write_atomically(operators_directory(home), directory.encode(), mode=0o600)
     users = dict.fromkeys(names, OPERATOR_PERMISSIONS)
     return write_atomically(home.bus / "operators.conf", render_users(users).encode(), mode=0o600)
+
+
+def server_conf(home: HiveHome) -> Path:
+    """Return the server's main configuration file."""
+    return home.bus / "nats-server.conf"
+
+
+def server_pid_file(home: HiveHome) -> Path:
+    """Return the file in which the server notes its process's number down."""
+    return home.jetstream / "nats-server.pid"
 
 
 def service_key(home: HiveHome, name: str) -> Path:

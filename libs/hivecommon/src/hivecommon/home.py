@@ -21,6 +21,11 @@ class HiveHome:
         return self.root / "bus"
 
     @property
+    def jetstream(self) -> Path:
+        """What the server itself writes: the streams, and the number of its process."""
+        return self.bus / "jetstream"
+
+    @property
     def keys(self) -> Path:
         """The nkey seeds of all principals, below `services`, `operators` and `agents`."""
         return self.root / "keys"

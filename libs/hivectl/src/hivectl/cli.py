@@ -30,7 +30,8 @@ COMMANDS: Final = {
     "questions": "questions", "answer": "questions",
     "schedule": "schedules", "audit": "audit",
     "jobs": "jobs", "events": "events", "logs": "logs",
-    "operator": "operators", "forge": "forge", "nats-context": "nats_context", "completion": "completion",
+    "operator": "operators", "forge": "forge", "nats-context": "nats_context",
+    "backup": "backup", "restore": "backup", "completion": "completion",
 }  # fmt: skip
 
 

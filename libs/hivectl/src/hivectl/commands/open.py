@@ -10,7 +10,7 @@ from hivecommon.names import AgentName, agent_port
 
 from hivectl.cli import AGENT, hive_command
 from hivectl.shell import Shell
-from hivectl.times import clock
+from hivectl.times import date_and_time
 
 
 @hive_command(
@@ -47,7 +47,7 @@ def _tell(shell: Shell, ticket: Ticket) -> None:
         shell.terminal.json(ticket)
         return
     shell.terminal.line(ticket.url)
-    shell.terminal.note(f"works once, until {clock(ticket.expires_at)}")
+    shell.terminal.note(f"works once, until {date_and_time(ticket.expires_at)}")
 
 
 def _has_display(shell: Shell) -> bool:

@@ -66,9 +66,11 @@ def _lock(descriptor: int, file: Path, records: RecordFile) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         record = records.read()
-        holder = f" (pid {record.supervisor.pid})" if record else ""
+        if record is None:
+            said = f"a `hive up` that begins, or a backup, holds this hive: {file.parent}"
+            raise HiveError(said, code="already_up", hint="try again in a moment") from error
         raise HiveError(
-            f"another `hive up` runs this hive{holder}: {file.parent}",
+            f"another `hive up` runs this hive (pid {record.supervisor.pid}): {file.parent}",
             code="already_up",
             hint="`hive status` shows it, `hive down` stops it; HIVE_HOME makes a second hive",
         ) from error
