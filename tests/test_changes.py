@@ -164,7 +164,7 @@ def test_kill_9_between_approve_and_deployed_deploys_once_and_tags_agree_with_ro
         number = asked(hive, commit(hive, f"number {count}"))
         digest = hive.hive("diff", str(number), "--json").json["digest"]
         hive.hive("approve", str(number), "--digest", digest, "--no-wait")
-        time.sleep(dice.random() * 1.5)
+        time.sleep(dice.random() * 2)
         hive.kill(dice.choice(("hive_approvals", "hive_lifecycle")))
         # The answer may have been lost with it.
         hive.hive("approve", str(number), "--digest", digest, "--no-wait")

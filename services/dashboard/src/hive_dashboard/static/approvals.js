@@ -1,5 +1,5 @@
 // Approvals: what waits for a decision, and what was decided. Nothing is shown as done before it is.
-import { html, useState } from "../hiveweb/vendor/preact.js";
+import { html, useEffect, useState } from "../hiveweb/vendor/preact.js";
 import { absolute, plain, relative } from "../hiveweb/format.js";
 import { Icon } from "../hiveweb/icon.js";
 import { LongText } from "../hiveweb/long-text.js";
@@ -122,7 +122,9 @@ function Decided({ approval }) {
     <${Progress} approval=${approval} /></li>`;
 }
 
-export function ApprovalsPage() {
+export function ApprovalsPage({ number }) {
+  const known = approvals.value !== null;
+  useEffect(() => { if (number) document.querySelector(`[data-approval="${CSS.escape(number)}"]`)?.scrollIntoView({ block: "center" }); }, [number, known]);
   const decided = [...(approvals.value?.values() ?? [])].filter((one) => one.state !== "pending").sort((a, b) => b.id - a.id);
   return html`<div class="head"><h1>Approvals</h1></div>
     ${approvals.value === null && html`<p class="dim">Waiting for the approvals…</p>`}

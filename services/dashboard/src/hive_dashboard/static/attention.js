@@ -6,7 +6,9 @@ import { LongText } from "../hiveweb/long-text.js";
 import { ApprovalCard } from "./approvals.js";
 import { QuestionCard } from "./questions.js";
 import { AgentRow, SpawnButton } from "./agents.js";
-import { agents, attention, markSeen, messages, pending, questions, troubleOf, troubled, unseen } from "./store.js";
+import { JobLine } from "./notices.js";
+import { NotifyMe } from "./notify.js";
+import { agents, attention, failures, forgetFailure, markSeen, messages, pending, questions, troubleOf, troubled, unseen } from "./store.js";
 
 function Trouble({ row }) {
   const { kind, text } = troubleOf(row);
@@ -33,6 +35,7 @@ export function AttentionPage() {
   const working = (agents.value ?? []).filter((row) => row.harness.activity === "working" && row.state === "running");
   return html`
     <div class="head"><h1>${attention.value ? "Waiting for you" : "Nothing waits for you"}</h1><${SpawnButton} /></div>
+    <${NotifyMe} />
     ${attention.value === 0 && agents.value && html`<p class="dim">${agents.value.length === 0
       ? "There are no agents yet: spawn one."
       : `${agents.value.length} agent${agents.value.length === 1 ? "" : "s"}, ${working.length} at work.`}</p>`}
@@ -42,6 +45,10 @@ export function AttentionPage() {
       ${[...questions.value.values()].sort((a, b) => a.id - b.id).map((one) => html`<${QuestionCard} key=${one.id} question=${one} />`)}</section>`}
     ${troubled.value.length > 0 && html`<section aria-label="agents in trouble"><h2>Agents in trouble</h2>
       ${troubled.value.map((row) => html`<${Trouble} key=${row.name} row=${row} />`)}</section>`}
+    ${failures.value.length > 0 && html`<section aria-label="failed jobs"><h2>Failed</h2>
+      ${failures.value.map((job) => html`<article class="card trouble" key=${job.id} data-failed=${job.id}><${JobLine} job=${job} />
+        <div class="buttons"><button onClick=${() => forgetFailure(job.id)}><${Icon} name="check" /> I have seen it</button>
+          ${job.approval ? html`<a class="button" href=${`#/approvals/${job.approval}`}>Open approval ${job.approval}</a>` : html`<a class="button" href=${`#/agents/${job.agent}`}>Open ${job.agent}</a>`}</div></article>`)}</section>`}
     ${letters.length > 0 && html`<section aria-label="messages"><div class="head"><h2>Messages to you</h2>
       ${unseen.value.length > 0 && html`<button onClick=${markSeen}><${Icon} name="check" /> Mark ${unseen.value.length} as read</button>`}</div>
       ${letters.map((item) => html`<${Message} key=${item.cursor} item=${item} />`)}</section>`}

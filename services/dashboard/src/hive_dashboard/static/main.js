@@ -59,7 +59,7 @@ function Page() {
   const { page, name, query } = route.value;
   if (page === "agents" && name) return html`<${AgentPage} key=${name} name=${name} />`;
   if (page === "agents") return html`<${AgentsPage} />`;
-  if (page === "approvals") return html`<${ApprovalsPage} />`;
+  if (page === "approvals") return html`<${ApprovalsPage} number=${name} />`;
   if (page === "schedules") return html`<${SchedulesPage} />`;
   if (page === "audit") return html`<${AuditPage} />`;
   if (page === "logs") return html`<${LogsPage} query=${query} />`;

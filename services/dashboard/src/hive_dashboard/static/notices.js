@@ -4,12 +4,13 @@ import { now, plain, relative, span } from "../hiveweb/format.js";
 import { Icon } from "../hiveweb/icon.js";
 import { dismiss, toasts } from "./acts.js";
 import { SpawnDialog } from "./agents.js";
-import { jobs } from "./store.js";
+import { failures, forgetFailure, jobs } from "./store.js";
 
 const SHOW_ENDED_MS = 6000;
 const ENDED = new Set(["done", "failed", "cancelled"]);
 const loadedAt = Date.now();
-const dismissed = signal(new Set());
+const place = signal(location.hash);
+addEventListener("hashchange", () => { place.value = location.hash; });
 
 export function JobLine({ job, brief = false }) {
   const running = !ENDED.has(job.state);
@@ -23,11 +24,12 @@ export function JobLine({ job, brief = false }) {
 }
 
 function worthShowing(job) {
-  if (dismissed.value.has(job.id)) return false;
   if (!ENDED.has(job.state)) return false; // the top bar has it
   const ended = Date.parse(job.ended_at ?? job.created_at);
   if (ended < loadedAt) return false;
-  return job.state === "failed" || now.value - ended < SHOW_ENDED_MS;
+  // The first page has failures in their place, and nothing shall lie over their buttons.
+  if (job.state === "failed") return failures.value.includes(job) && !/^#?\/?$/.test(place.value);
+  return now.value - ended < SHOW_ENDED_MS;
 }
 
 /** What runs now, in the top bar. */
@@ -44,7 +46,7 @@ export function Notices() {
   const shown = [...(jobs.value?.values() ?? [])].filter(worthShowing).sort((a, b) => a.created_at.localeCompare(b.created_at)).slice(-4);
   return html`<${SpawnDialog} /><div class="notices" aria-live="polite">
     ${shown.map((job) => html`<div key=${job.id} class="toast"><${JobLine} job=${job} brief=${true} />
-      ${job.state === "failed" && html`<button class="quiet" aria-label="dismiss" onClick=${() => { dismissed.value = new Set([...dismissed.value, job.id]); }}><${Icon} name="x" /></button>`}</div>`)}
+      ${job.state === "failed" && html`<button class="quiet" aria-label="dismiss" onClick=${() => forgetFailure(job.id)}><${Icon} name="x" /></button>`}</div>`)}
     ${toasts.value.map((one) => html`<div key=${`t${one.id}`} class=${one.bad ? "toast bad" : "toast"} role=${one.bad ? "alert" : null}>
       <div><bdi>${plain(one.text)}</bdi>${one.hint && html`<div class="dim"><bdi>${plain(one.hint)}</bdi></div>`}</div>
       <button class="quiet" aria-label="dismiss" onClick=${() => dismiss(one.id)}><${Icon} name="x" /></button></div>`)}

@@ -65,8 +65,25 @@ export function troubleOf(row) {
   return null;
 }
 export const troubled = computed(() => (agents.value ?? []).filter(troubleOf));
+// Jobs that failed and that nobody has looked at in this browser.
+const FORGOTTEN = "hive.forgotten";
+const ENDED = new Set(["done", "failed", "cancelled"]);
+const forgotten = signal(new Set(JSON.parse(localStorage.getItem(FORGOTTEN) ?? "[]")));
+/** Agents to which the last thing that was done failed: the job, the newest first. */
+export const failures = computed(() => {
+  const met = new Set();
+  return [...(jobs.value?.values() ?? [])].sort((a, b) => b.created_at.localeCompare(a.created_at)).filter((job) => {
+    if (!ENDED.has(job.state) || met.has(job.agent)) return false;
+    met.add(job.agent);
+    return job.state === "failed" && !forgotten.value.has(job.id);
+  });
+});
+export function forgetFailure(id) {
+  forgotten.value = new Set([...forgotten.peek(), id].slice(-200));
+  localStorage.setItem(FORGOTTEN, JSON.stringify([...forgotten.peek()]));
+}
 /** How many things wait for a human. */
-export const attention = computed(() => pending.value.length + (questions.value?.size ?? 0) + troubled.value.length + unseen.value.length);
+export const attention = computed(() => pending.value.length + (questions.value?.size ?? 0) + troubled.value.length + failures.value.length + unseen.value.length);
 
 /** Whether `service` ("lifecycle", "approvals") can be asked now; without it dangerous buttons are off. */
 export function reachable(service) {
