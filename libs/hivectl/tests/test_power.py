@@ -37,6 +37,7 @@ from hivecommon.contracts.lifecycle import (
     Rebuild,
     Rename,
     Resume,
+    SetCap,
     Spawn,
     Stop,
 )
@@ -278,3 +279,20 @@ async def test_pause_and_resume_tell_whether_anything_changed(
         assert (await hive("pause", "alice")).out == "alice is paused\n"
         assert (await hive("resume", "alice")).out == "alice was not paused\n"
         assert (await hive("resume", "alice", "--json")).json == {"ok": True, "changed": False}
+
+
+async def test_a_cap_is_a_sum_or_one_of_two_words(hive: HiveCommand, serve: Serve) -> None:
+    asked: list[object] = []
+
+    async def cap(_call: Call, request: SetCap) -> Done:
+        asked.append(request.cap)
+        return Done(changed=request.cap != "config")
+
+    async with serve("lifecycle", {SetCap: cap}):
+        assert (await hive("cap", "alice", "5.0")).out == "alice may cost $5.0 a day\n"
+        assert (await hive("cap", "alice", "off")).out == "alice has no cap\n"
+        assert (await hive("cap", "alice", "config")).out == "alice's cap was config already\n"
+        for wrong in ("0", "-1", "nan", "inf", "much", "1e9"):
+            said = await hive("cap", "alice", wrong)
+            assert (said.code, said.out) == (2, ""), wrong
+    assert asked == [5.0, "off", "config"]

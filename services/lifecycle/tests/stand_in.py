@@ -15,7 +15,7 @@ import msgspec
 from hivecommon.bus import Bus, Login
 from hivecommon.contracts.base import fill
 from hivecommon.contracts.events import AgentEvent, StatusChanged
-from hivecommon.contracts.harness import HarnessConfig, Hello, SetPaused
+from hivecommon.contracts.harness import ApplyCap, HarnessConfig, Hello, SetPaused
 from hivecommon.contracts.roster import Activity, HarnessStatus
 from nats.aio.msg import Msg
 
@@ -50,6 +50,11 @@ async def main() -> None:
         (STATE / "paused").write_bytes(msg.data)
         await msg.respond(b'{"ok": true}')
 
+    async def apply_cap(msg: Msg) -> None:
+        (STATE / "cap").write_bytes(msg.data)
+        await msg.respond(b'{"ok": true}')
+
+    await bus.subscribe(fill(ApplyCap.subject, agent=config.agent), apply_cap)
     await bus.subscribe(fill(SetPaused.subject, agent=config.agent), set_paused)
     if not asked_to("keep-silent"):
         await bus.request(Hello(), caller=config.agent)

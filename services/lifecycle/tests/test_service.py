@@ -20,6 +20,7 @@ from hivecommon.contracts.lifecycle import (
     AgentRoster,
     AgentSettings,
     ApprovalJob,
+    Cap,
     CheckName,
     Destroy,
     ExecuteDestroy,
@@ -32,6 +33,7 @@ from hivecommon.contracts.lifecycle import (
     Rebuild,
     Restart,
     Resume,
+    SetCap,
     Spawn,
     Start,
     Stop,
@@ -259,6 +261,33 @@ async def test_pause_is_written_down_also_for_a_stopped_agent_and_reaches_a_runn
     await hive.done(await hive.operator.request(Start(agent="alice")))
     config = json.loads((hive.environment.run.agent(ALICE) / "harness.json").read_text())
     assert config["paused"]
+
+
+async def test_a_cap_is_written_down_also_for_a_stopped_agent_and_reaches_a_running_one(
+    hive: Hive,
+) -> None:
+    await hive.spawn("alice")
+    told = hive.environment.home.state(ALICE) / "cap"
+    config = hive.environment.run.agent(ALICE) / "harness.json"
+
+    async def cap(wanted: Cap) -> bool:
+        return (await hive.operator.request(SetCap(agent="alice", cap=wanted))).changed
+
+    assert await cap(5.0)
+    assert json.loads(told.read_text()) == {"usd_per_day": 5.0}
+    assert not await cap(5.0)
+    await hive.done(await hive.operator.request(Stop(agent="alice")))
+    told.unlink()
+    assert await cap(0.5)
+    await hive.done(await hive.operator.request(Start(agent="alice")))
+    assert json.loads(config.read_text())["spend_cap_usd"] == 0.5
+    assert await cap("off")
+    assert json.loads(told.read_text()) == {"usd_per_day": None}
+    assert await cap("config")
+    for wrong in (0, -1, 1e9, "nan", "ON"):
+        with pytest.raises(HiveError) as refused:
+            await cap(wrong)  # type: ignore[arg-type] # that is the point
+        assert refused.value.code == "bad_request"
 
 
 async def test_an_agent_lifts_its_own_pause_and_never_an_operators(hive: Hive) -> None:

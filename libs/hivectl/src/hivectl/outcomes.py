@@ -23,6 +23,8 @@ _OUTCOMES: Final = {
     # Typed wrongly: the same command can never succeed.
     "bad_argument": Outcome.MISUSED,
     "bad_body": Outcome.MISUSED,
+    "bad_code": Outcome.MISUSED,
+    "bad_credential": Outcome.MISUSED,
     "bad_environment": Outcome.MISUSED,
     "bad_name": Outcome.MISUSED,
     "bad_recipient": Outcome.MISUSED,
@@ -45,6 +47,8 @@ _OUTCOMES: Final = {
     "inbox_full": Outcome.REFUSED,
     "kept_state": Outcome.REFUSED,
     "last_operator": Outcome.REFUSED,
+    "login_running": Outcome.REFUSED,
+    "no_login": Outcome.REFUSED,
     "port_taken": Outcome.REFUSED,
     "refused": Outcome.REFUSED,
     "request_id_reused": Outcome.REFUSED,

@@ -8,7 +8,7 @@ from typing import Final
 
 from hivecommon.contracts.harness import ParkedMessage
 
-from hive_harness import parked
+from hive_harness import ledger, parked
 from hive_harness.database import Database
 from hive_harness.lane import Mark
 from hive_harness.session import Letter, Source, Usage
@@ -53,6 +53,7 @@ MIGRATIONS: Final = (
       wanted INTEGER NOT NULL DEFAULT 0
     )
     """,
+    ledger.MIGRATION,
 )
 _KEPT_LETTERS: Final = 5000
 

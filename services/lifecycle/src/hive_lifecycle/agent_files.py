@@ -70,7 +70,7 @@ def write_harness_config(
         tools_allowed=agent.config.tools.allow,
         tools_denied=agent.config.tools.deny,
         mcp_servers=agent.config.mcp_servers,
-        spend_cap_usd=agent.config.spend.usd_per_day,
+        spend_cap_usd=agent.spend_cap_usd,
         silence_s=agent.config.turn.silence_s,
         configs=configs if agent.manager else "",
         operator_hosts=[] if host in _LOOPBACK | _ANY else [host],

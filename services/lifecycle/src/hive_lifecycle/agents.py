@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from hivecommon.contracts.agent_toml import AgentToml
 from hivecommon.contracts.inbox import OPERATOR
-from hivecommon.contracts.lifecycle import AgentSettings
+from hivecommon.contracts.lifecycle import AgentSettings, Cap
 from hivecommon.errors import HiveError
 from hivecommon.names import MANAGER, AgentName, agent_port, parse_agent_name
 
@@ -38,6 +38,8 @@ class Agent:
     paused: bool = False
     paused_by: str = ""
     """Who asked for it, as `operator:anna` or `agent:alice`: empty when it is not paused."""
+    cap: Cap = "config"
+    """What an operator says that its turns may cost in a day."""
     origin: str = ""
     """The job that made it."""
     created_at: datetime
@@ -45,6 +47,17 @@ class Agent:
     """The last end that nobody asked for."""
     restarts: int = 0
     """Restarts after crashes since the last start that was asked for."""
+
+    @property
+    def spend_cap_usd(self) -> float | None:
+        """What a day may cost: the operator's word, else that of `agent.toml`; None: no bound."""
+        match self.cap:
+            case "config":
+                return self.config.spend.usd_per_day
+            case "off":
+                return None
+            case usd:
+                return usd
 
     @property
     def manager(self) -> bool:

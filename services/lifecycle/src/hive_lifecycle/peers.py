@@ -31,6 +31,7 @@ from hivecommon.service import Call
 
 from hive_lifecycle import agent_files
 from hive_lifecycle.admission import Admission
+from hive_lifecycle.capping import Capping
 from hive_lifecycle.job_log import log_of
 from hive_lifecycle.jobs import JobQueue
 from hive_lifecycle.operations import Operations
@@ -54,6 +55,7 @@ class PeerVerbs:
         self._bus = bus
         self._group = group
         self._pausing = Pausing(operations, admission, bus)
+        self._capping = Capping(operations, admission, bus)
 
     def endpoints(self) -> Endpoints:
         """Return the request classes and who answers them."""
@@ -79,6 +81,7 @@ class PeerVerbs:
         # Its configuration says so as well, but was written a moment earlier. In the background,
         # since the harness may answer nothing before it has this answer.
         self._group.create_task(self._tell_paused(name, paused=agent.paused))
+        self._group.create_task(self._capping.remind(agent, timeout_s=_HARNESS_S))
         return Done()
 
     async def _tell_paused(self, name: AgentName, *, paused: bool) -> None:

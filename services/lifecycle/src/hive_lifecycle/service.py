@@ -30,6 +30,7 @@ from hivecommon.contracts.lifecycle import (
     Restart,
     Resume,
     RosterReply,
+    SetCap,
     Spawn,
     Start,
     Stop,
@@ -45,6 +46,7 @@ from hivecommon.names import parse_agent_name
 from hivecommon.service import Call, Handler
 
 from hive_lifecycle.admission import Admission, Check
+from hive_lifecycle.capping import Capping
 from hive_lifecycle.jobs import JobQueue
 from hive_lifecycle.operations import Operations
 from hive_lifecycle.orders import Order, Verb
@@ -74,6 +76,7 @@ class OperatorVerbs:
         self._admission = admission
         self._bus = bus
         self._pausing = Pausing(operations, admission, bus)
+        self._capping = Capping(operations, admission, bus)
         # Two identical spawns at once must not be recorded as two decisions.
         self._spawning: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -91,6 +94,7 @@ class OperatorVerbs:
             Destroy: self.destroy,
             Pause: self.pause,
             Resume: self.resume,
+            SetCap: self.set_cap,
             GetJob: self.get_job,
             WaitJob: self.wait_job,
             ListJobs: self.list_jobs,
@@ -187,6 +191,10 @@ class OperatorVerbs:
     async def resume(self, call: Call, request: Resume) -> Done:
         """Write it down, then tell the harness."""
         return await self._pausing.set_paused(request.name, call.caller, paused=False)
+
+    async def set_cap(self, call: Call, request: SetCap) -> Done:
+        """Write it down, then tell the harness."""
+        return await self._capping.set_cap(request.name, call.caller, request.cap)
 
     async def get_job(self, _call: Call, request: GetJob) -> JobReply:
         """Answer with the job."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from hivecommon.contracts.agent_toml import AgentToml
 from hivecommon.contracts.jobs import Job
-from hivecommon.contracts.lifecycle import AgentSettings
+from hivecommon.contracts.lifecycle import AgentSettings, Cap
 from hivecommon.errors import HiveError
 from hivecommon.home import make_private
 from hivecommon.names import AgentName
@@ -61,6 +61,7 @@ _MIGRATIONS: Final = (
         text TEXT NOT NULL
     ) STRICT;
     """,
+    """ALTER TABLE agents ADD COLUMN cap TEXT NOT NULL DEFAULT '"config"';""",
 )
 
 
@@ -139,13 +140,14 @@ class Store:
         with self._transaction():
             self._db.execute(
                 "INSERT OR REPLACE INTO agents (name, settings, wanted, paused, origin, created_at,"
-                " crashed_at, restarts, config, revision, paused_by)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " crashed_at, restarts, config, revision, paused_by, cap)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     agent.name, msgspec.json.encode(agent.settings), agent.wanted, agent.paused,
                     agent.origin, _text(agent.created_at),
                     _text(agent.crashed_at) if agent.crashed_at else None, agent.restarts,
                     msgspec.json.encode(agent.config), agent.revision, agent.paused_by,
+                    _json(agent.cap),
                 ),
             )  # fmt: skip
 
@@ -158,6 +160,12 @@ class Store:
         agent = self.find(name)
         self._update(name, paused=paused, paused_by=by if paused else "")
         return agent is not None and agent.paused != paused
+
+    def set_cap(self, name: AgentName, cap: Cap) -> bool:
+        """Write down what a day may cost; return whether it was otherwise before."""
+        agent = self.find(name)
+        self._update(name, cap=_json(cap))
+        return agent is not None and agent.cap != cap
 
     def configure(self, name: AgentName, config: AgentToml, revision: str) -> None:
         """Write down what is deployed: the agent has it from its next start on."""
@@ -307,6 +315,10 @@ class Store:
         return _job(row) if row else None
 
 
+def _json(value: Cap) -> str:
+    return msgspec.json.encode(value).decode()
+
+
 def _text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat()
 
@@ -318,6 +330,7 @@ def _agent(row: sqlite3.Row) -> Agent:
         wanted=Wanted(row["wanted"]),
         paused=bool(row["paused"]),
         paused_by=row["paused_by"],
+        cap=msgspec.json.decode(row["cap"], type=Cap),
         origin=row["origin"],
         created_at=datetime.fromisoformat(row["created_at"]),
         crashed_at=datetime.fromisoformat(row["crashed_at"]) if row["crashed_at"] else None,

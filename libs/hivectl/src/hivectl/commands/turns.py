@@ -1,12 +1,12 @@
-"""`hive pause|resume|interrupt`: an agent's turns."""
+"""`hive pause|resume|interrupt|retry`: an agent's turns."""
 
 import click
-from hivecommon.contracts.harness import Interrupt
+from hivecommon.contracts.harness import Interrupt, RetryNow
 from hivecommon.contracts.lifecycle import Done, Pause, Resume
-from hivecommon.errors import Unavailable
 from hivecommon.names import AgentName
 
 from hivectl.cli import AGENT, hive_command
+from hivectl.harnesses import ask_harness
 from hivectl.shell import Shell
 
 
@@ -40,10 +40,14 @@ async def resume(shell: Shell, agent: AgentName) -> None:
 async def interrupt(shell: Shell, agent: AgentName) -> None:
     """Stop the turn that AGENT runs."""
     async with shell.bus() as bus:
-        try:
-            done = await bus.request(Interrupt(), agent=agent)
-        except Unavailable as error:
-            raise Unavailable(
-                f"{agent} does not answer", hint=f"does it run? see `hive status {agent}`"
-            ) from error
+        done = await ask_harness(bus, agent, Interrupt())
     _report(shell, done, f"{agent}'s turn is interrupted", f"{agent} had no turn to interrupt")
+
+
+@hive_command("retry", ("hive retry alice", "try again now what waits for a limit or a repair"))
+@click.argument("agent", type=AGENT)
+async def retry(shell: Shell, agent: AgentName) -> None:
+    """Let AGENT try again at once: after a limit, a repair, or a spend cap, which is lifted for today."""
+    async with shell.bus() as bus:
+        done = await ask_harness(bus, agent, RetryNow())
+    _report(shell, done, f"{agent} tries again", f"{agent} waited for nothing")

@@ -1,0 +1,22 @@
+"""Asking an agent's harness, which answers only while the agent runs."""
+
+from typing import TYPE_CHECKING, TypeVar
+
+from hivecommon.contracts.base import Reply, Request
+from hivecommon.errors import Unavailable
+from hivecommon.names import AgentName
+
+if TYPE_CHECKING:
+    from hivecommon.bus import Bus
+
+R = TypeVar("R", bound=Reply)
+
+
+async def ask_harness(bus: "Bus", agent: AgentName, request: Request[R]) -> R:
+    """Return the answer; raise `Unavailable` saying how to see whether the agent runs."""
+    try:
+        return await bus.request(request, agent=agent)
+    except Unavailable as error:
+        raise Unavailable(
+            f"{agent} does not answer", hint=f"does it run? see `hive status {agent}`"
+        ) from error

@@ -1,0 +1,115 @@
+"""`hive login` against a real harness and the real CLI: at a terminal, from a script, with a key."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hivecommon.contracts.login import LoginPhase, ReadLogin
+from hivetesting.agents import Agents
+from hivetesting.broker import Broker
+from hivetesting.commands import HiveCommand, environ_of
+from hivetesting.harness import tell
+from hivetesting.oauth.endpoint import GOOD_CODE
+from hivetesting.oauth.proxy import ClaudeCom
+
+PASTED = f"{GOOD_CODE}#state"
+TOKEN = "sk-ant-oat01-token-from-a-file"  # noqa: S105 - nobody's
+
+
+@pytest.fixture
+def claude_com(tmp_path: Path) -> Iterator[ClaudeCom]:
+    with ClaudeCom(tmp_path / "claude-com") as running:
+        yield running
+
+
+@pytest.fixture
+def hive(broker: Broker) -> HiveCommand:
+    return HiveCommand(environ_of(broker))
+
+
+async def needy(agents: Agents, claude_com: ClaudeCom, name: str) -> None:
+    environment = {"ANTHROPIC_API_KEY": "", **claude_com.environment}
+    agent = await agents.register(name, environment=environment)
+    watch = await agents.watch(name)
+    agent.start()
+    await watch.status(lambda status: status.needs_login)
+
+
+async def test_an_operator_logs_an_agent_in_at_a_terminal(
+    agents: Agents, claude_com: ClaudeCom, hive: HiveCommand
+) -> None:
+    await needy(agents, claude_com, "uta")
+    watch = await agents.watch("uta")
+    asked = await tell(agents.operator, "uta", "please")
+
+    def log_in() -> str:
+        with hive.on_terminal("login", "uta") as screen:
+            screen.until("https://claude.ai/oauth/")
+            screen.type(f"{GOOD_CODE}\n")
+            screen.until("full code")
+            screen.type("\n")
+            screen.type(f"{PASTED}\n")
+            screen.until("turns are paid with its own login")
+            shown = screen.rest()
+            assert screen.process.returncode == 0
+            return shown
+
+    await asyncio.to_thread(log_in)
+    assert (await watch.turn_ended(asked)).outcome == "answered"
+    assert agents.api.requests[-1].credential == claude_com.endpoint.access_tokens[-1]
+
+
+async def test_a_script_logs_an_agent_in_with_lines_of_json(
+    agents: Agents, claude_com: ClaudeCom, hive: HiveCommand
+) -> None:
+    await needy(agents, claude_com, "vera")
+    said = await asyncio.to_thread(hive.process, "login", "vera", stdin="bad#state\n")
+    assert said.code == 1
+    assert "wasn't accepted" in said.err
+    assert "begin again" in said.err
+    said = await asyncio.to_thread(hive.process, "login", "vera")
+    assert said.code == 1
+    assert "stdin ended before a code came" in said.err
+    # What nobody will finish is not left behind.
+    view = (await agents.operator.request(ReadLogin(), agent="vera")).login
+    assert view.phase is LoginPhase.IDLE
+    said = await asyncio.to_thread(
+        hive.process, "login", "vera", "--console", "--json", stdin=f"{PASTED}\n"
+    )
+    assert said.code == 0
+    waiting, done = said.lines
+    assert waiting["login"]["url"].startswith("https://platform.claude.com/")
+    assert (done["login"]["phase"], done["login"]["holding"]) == ("done", "login")
+
+
+async def test_a_token_comes_from_a_file_and_shows_nowhere(
+    agents: Agents, claude_com: ClaudeCom, hive: HiveCommand, tmp_path: Path
+) -> None:
+    await needy(agents, claude_com, "wilma")
+    file = tmp_path / "token"
+    file.write_text(f"{TOKEN}\n")
+    said = await hive("login", "wilma", "--token-file", str(file))
+    assert (said.code, said.out) == (0, "wilma's turns are paid with a token of its own\n")
+    said = await hive("login", "wilma", "--key-file", str(file))
+    assert said.code == 2
+    assert "this is a token" in said.err
+    assert TOKEN not in said.err + said.out
+    said = await hive("login", "wilma", "--status", "--json")
+    assert said.json["login"]["holding"] == "given_token"
+    said = await hive("login", "wilma", "--forget-key")
+    assert "nothing to log in with" in said.out
+    said = await hive("login", "wilma", "--token-file", str(tmp_path / "none"))
+    assert (said.code, "No such file" in said.err) == (2, True)
+    said = await hive("login", "wilma", "--console", "--status")
+    assert said.code == 2
+
+
+async def test_an_agent_that_does_not_run_cannot_be_logged_in(
+    agents: Agents, hive: HiveCommand
+) -> None:
+    await agents.register("xara")
+    said = await hive("login", "xara")
+    assert said.code == 1
+    assert "xara does not answer" in said.err
+    assert "hive status xara" in said.err
