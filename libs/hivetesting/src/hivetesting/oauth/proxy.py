@@ -54,6 +54,20 @@ class ClaudeCom:
             "NODE_EXTRA_CA_CERTS": str(self._ca),
         }
 
+    def wrap(self, cli: Path) -> Path:
+        """Return a CLI that finds its way here by itself, also in a sandbox that shows only it."""
+        variables = {**self.environment, "NODE_EXTRA_CA_CERTS": "/tmp/claude-com.pem"}  # noqa: S108 - the sandbox's own
+        lines = [
+            "#!/bin/sh",
+            f"cat >/tmp/claude-com.pem <<'END'\n{self._ca.read_text()}END",
+            *(f"export {name}='{value}'" for name, value in variables.items()),
+            f"exec '{cli}' \"$@\"",
+        ]
+        wrapper = self._directory / "claude"
+        wrapper.write_text("\n".join(lines) + "\n")
+        wrapper.chmod(0o755)
+        return wrapper
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
