@@ -74,7 +74,7 @@ async def test_a_login_from_the_first_click_to_the_answer(
     async with page_of(agents, "rita") as page:
         panel = page.locator("#login")
         await expect(panel).to_contain_text("rita needs a login at Claude")
-        await expect(panel).to_contain_text("nothing: it has no login yet")
+        await expect(panel).to_contain_text("It has no login yet")
         await begin(page)
         link = panel.get_by_role("link", name="Open the page to log in")
         assert (await link.get_attribute("href") or "").startswith("https://claude.ai/")
@@ -136,7 +136,7 @@ async def test_a_token_is_typed_in_and_shown_to_nobody(
         assert agents.api.requests[-1].credential == TOKEN
         assert TOKEN not in await page.content()
         await panel.get_by_role("button", name="Take it away").click()
-        await expect(panel).to_contain_text("nothing: it has no login yet")
+        await expect(panel).to_contain_text("It has no login yet")
         file = tmp_path / "token"
         file.write_text(f"{TOKEN}-2\n")
         await panel.get_by_label("or a file that holds it").set_input_files(file)

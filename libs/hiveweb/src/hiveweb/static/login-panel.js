@@ -10,7 +10,6 @@ const HOLDINGS = {
   given_key: "an API key that was given to it",
   login: "its own login",
   hive: "the key or token that the hive was started with",
-  none: "nothing: it has no login yet",
 };
 const METHODS = { claudeai: "a Claude subscription", console: "the Claude console" };
 const KINDS = { oauth_token: "token, from claude setup-token", api_key: "API key" };
@@ -48,7 +47,7 @@ function Problem({ problem }) {
 /** Where to log in: an address that the CLI printed. Nothing but https becomes a link. */
 function Address({ url }) {
   if (!url.startsWith("https://")) return html`<code class="login-address">${plain(url)}</code>`;
-  return html`<a class="button primary login-link" href=${url} target="_blank" rel="noopener noreferrer">Open the page to log in</a>
+  return html`<a class="button login-link" href=${url} target="_blank" rel="noopener noreferrer">Open the page to log in</a>
     <details class="login-details"><summary>or open this address elsewhere</summary><code class="login-address">${plain(url)}</code></details>`;
 }
 
@@ -121,7 +120,7 @@ function Body({ ask }) {
   const [login, problem, act] = useLogin(ask);
   return html`<div class="login-body">
     <${Problem} problem=${problem} />
-    ${login && html`<p>Its turns are paid with <span data-holding=${login.holding}>${HOLDINGS[login.holding] ?? plain(login.holding)}</span>.</p>
+    ${login && html`<p data-holding=${login.holding}>${login.holding === "none" ? "It has no login yet: its messages wait." : `Its turns are paid with ${HOLDINGS[login.holding] ?? plain(login.holding)}.`}</p>
       ${underWay(login) ? html`<${Course} login=${login} act=${act} />` : html`<${Outcome} login=${login} /><${Begin} login=${login} act=${act} />`}`}
   </div>`;
 }

@@ -15,7 +15,7 @@ function Trouble({ row }) {
   return html`<article class="card trouble">
     <h3><${Icon} name=${row.harness.needs_login ? "key-round" : "triangle-alert"} /> <a href=${`#/agents/${row.name}`}>${row.name}</a>: ${plain(kind)}</h3>
     <${LongText} text=${text} />
-    ${row.harness.needs_login && html`<div><a class="button primary" href=${`#/agents/${row.name}`}><${Icon} name="key-round" /> Log ${row.name} in</a></div>`}
+    ${row.harness.needs_login && html`<div><a class="button" href=${`#/agents/${row.name}`}><${Icon} name="key-round" /> Log ${row.name} in</a></div>`}
   </article>`;
 }
 
