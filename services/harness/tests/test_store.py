@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hive_harness.database import Database
 from hive_harness.lane import Mark
+from hive_harness.ledger import TurnRecord
 from hive_harness.session import Letter, Source, Usage
 from hive_harness.store import MIGRATIONS, Delivery, Fate, Store
 from hivecommon.errors import HiveError
@@ -36,8 +37,13 @@ async def hold(store: Store, letter: Letter, times: int = 1) -> tuple[Fate, int]
     return await store.hold(letter, delivery(letter, times), Mark(times, letter.sequence))
 
 
+def took(cost_usd: float, outcome: str) -> TurnRecord:
+    usage = Usage(cost_usd=cost_usd)
+    return TurnRecord(number=1, ended_at=NOW, sender="bob", outcome=outcome, usage=usage)
+
+
 async def finish(store: Store, letter: Letter, outcome: str = "answered") -> None:
-    await store.finish([letter], outcome, Usage(cost_usd=0.5), day=DAY, last_seq=12)
+    await store.finish([letter], took(0.5, outcome), last_seq=12)
 
 
 async def test_a_message_is_known_by_its_place_and_its_id(store: Store) -> None:
@@ -60,7 +66,7 @@ async def test_how_far_deliveries_have_come_is_remembered_per_consumer(store: St
 
 async def test_turns_are_counted_over_all_and_per_message(store: Store) -> None:
     assert await store.begin([LETTER]) == (1, [UNKNOWN])
-    await store.cut_off([LETTER], "the API was away", Usage(cost_usd=0.25), day=DAY)
+    await store.cut_off([LETTER], "the API was away", took(0.25, "postponed"))
     assert await store.begin([LETTER]) == (2, [Fate(1, 0, "the API was away", None)])
     assert await store.begin([LETTER]) == (3, [Fate(2, 0, "", None)])
     assert await store.fate(LETTER) == Fate(3, 1, "", None)  # the second ended without a word
@@ -90,7 +96,7 @@ async def test_messages_from_the_page_come_in_order_and_once(store: Store) -> No
 
 async def test_a_parked_message_comes_again_when_it_is_wanted_and_only_then(store: Store) -> None:
     await store.begin([LETTER])
-    [number] = await store.park([LETTER], "why", Usage(), now=NOW, last_seq=1)
+    [number] = await store.park([LETTER], "why", took(0.1, "failed"), now=NOW, last_seq=1)
     assert (await store.fate(LETTER)).outcome == "failed"
     [parked] = await store.parked_messages(10)
     assert (parked.number, parked.sender, parked.first_line, parked.reason) == (
@@ -103,7 +109,7 @@ async def test_a_parked_message_comes_again_when_it_is_wanted_and_only_then(stor
     [again] = await store.wanted_letters()
     assert (again.source, again.id, again.body) == (Source.PARKED, "m1", "x")
     await store.begin([again])
-    await store.park([again], "once more", Usage(), now=NOW, last_seq=2)
+    await store.park([again], "once more", None, now=NOW, last_seq=2)
     assert [one.reason for one in await store.parked_messages(10)] == ["once more"]
     await store.resend(number)
     [again] = await store.wanted_letters()
@@ -141,6 +147,9 @@ async def test_a_day_sums_up_what_its_turns_took(store: Store) -> None:
         await finish(store, letter)
     assert await store.cost_usd(DAY) == 1.5
     assert await store.cost_usd(date(2026, 11, 23)) == 0.0
+    days, turns = await store.usage(DAY, 2)
+    assert [(day.day, day.turns, day.cost_usd) for day in days] == [(DAY, 3, 1.5)]
+    assert [turn.outcome for turn in turns] == ["answered", "answered"]
 
 
 async def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path) -> None:

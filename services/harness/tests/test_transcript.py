@@ -48,6 +48,7 @@ def test_what_fits_is_kept_as_it_is() -> None:
 def test_the_end_of_a_turn_tells_what_it_took() -> None:
     letter = Letter(source=Source.BUS, sequence=1, id="m", sender="bob", body="x", sent_at=NOW)
     usage = Usage(duration_s=1.5, cost_usd=0.25, input_tokens=3, output_tokens=4)
-    ended = transcript.ended([letter], "answered", Result(ok=True, usage=usage), tool_calls=2)
+    ended = transcript.ended([letter], "answered", Result(ok=True, usage=usage), tools={"Bash": 2})
     assert (ended.message_id, ended.outcome, ended.tool_calls) == ("m", "answered", 2)
+    assert ended.tools == {"Bash": 2}
     assert (ended.duration_s, ended.cost_usd, ended.input_tokens) == (1.5, 0.25, 3)

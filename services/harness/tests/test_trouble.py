@@ -9,10 +9,13 @@ from hive_harness.trouble import (
     Answered,
     Code,
     GivenUp,
+    Heed,
     Interrupted,
+    Obstacle,
     Verdict,
     backoff,
     crashed,
+    heed,
     judge,
     spent,
     unix,
@@ -100,3 +103,30 @@ def test_a_cap_holds_until_the_next_day_begins() -> None:
     reached = spent(1.0, 1.0, NOW)
     assert reached is not None
     assert (reached.code, reached.retry_at) == (Code.SPEND_CAP, datetime(2026, 11, 23, tzinfo=UTC))
+
+
+CAPPED = Obstacle(Code.SPEND_CAP, "cost 1", datetime(2026, 11, 23, tzinfo=UTC))
+HIGHER = Obstacle(Code.SPEND_CAP, "cost 2", datetime(2026, 11, 23, tzinfo=UTC))
+LATER = Obstacle(Code.OVERLOADED, "busy", NOW + timedelta(minutes=1))
+DUE = Obstacle(Code.OVERLOADED, "busy", NOW)
+LOST = Obstacle(Code.NEEDS_LOGIN, "log in")
+
+
+@pytest.mark.parametrize(
+    ("obstacle", "reached", "follows"),
+    [
+        (None, None, Heed.NOTHING),
+        (None, CAPPED, Heed.STOP),
+        (CAPPED, CAPPED, Heed.NOTHING),
+        (CAPPED, HIGHER, Heed.STOP),  # another cap, reached as well
+        (CAPPED, None, Heed.GO_ON),  # another day, or a higher cap
+        (LATER, CAPPED, Heed.NOTHING),
+        (LATER, None, Heed.NOTHING),
+        (DUE, CAPPED, Heed.STOP),  # its next try is one too many
+        (LOST, CAPPED, Heed.NOTHING),
+    ],
+)
+def test_a_cap_stops_an_agent_and_lets_it_go_on_by_itself(
+    obstacle: Obstacle | None, reached: Obstacle | None, follows: Heed
+) -> None:
+    assert heed(obstacle, reached, NOW) is follows

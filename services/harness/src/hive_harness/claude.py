@@ -113,8 +113,10 @@ class Claude:
         """Whether there is a CLI that is not known to have ended."""
         return self._client is not None
 
-    async def connect(self, session_id: str, *, resume: bool) -> None:
+    async def connect(self, session_id: str, *, resume: bool, cost_before_usd: float = 0.0) -> None:
         """Start the CLI with a new session of this id, or go on with the one that has it.
+
+        It counts what the session costs from `cost_before_usd` on.
 
         Raises `NoSuchSession` or `SessionInUse` when it is the other case, `cli_missing` or
         `cli_too_old`, else `CliEnded`.
@@ -135,7 +137,7 @@ class Claude:
             raise
         self._client = client
         self._environment = environment
-        self._cost_usd = 0.0
+        self._cost_usd = cost_before_usd
 
     async def turn(self, prompt: Prompt, heard: Callable[[], None]) -> AsyncIterator[Happening]:
         """Give the CLI a prompt and report until its result.

@@ -1,10 +1,13 @@
 """What operators may have an agent do, whichever way they ask: over the bus or on its page."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from hivecommon.contracts.harness import OpenItemsReply
 from hivecommon.contracts.roster import HarnessStatus
+from hivecommon.contracts.usage import UsageReply
 
+from hive_harness.eventlog import Clock
 from hive_harness.hindrance import Hindrance
 from hive_harness.housekeeping import Housekeeping
 from hive_harness.open_items import OpenItems
@@ -24,6 +27,7 @@ class Control:
     store: Store
     board: StatusBoard
     items: OpenItems
+    clock: Clock
 
     @property
     def status(self) -> HarnessStatus:
@@ -41,6 +45,18 @@ class Control:
     async def retry_now(self) -> bool:
         """Try again at once what waits."""
         return await self.worker.retry_now()
+
+    def set_cap(self, usd_per_day: float | None) -> bool:
+        """Bound what a day may cost from now on."""
+        return self.hindrance.set_cap(usd_per_day)
+
+    async def usage(self, *, days: int, turns: int) -> UsageReply:
+        """Return what turns took: the sums of the last `days`, and the last `turns`."""
+        today = self.clock().date()
+        by_day, one_by_one = await self.store.usage(today - timedelta(days=days - 1), turns)
+        return UsageReply(
+            days=by_day, turns=one_by_one, today=today, cap_usd=self.hindrance.spend_cap_usd
+        )
 
     async def compact(self) -> bool:
         """Let the agent save its notes and make its conversation shorter, once no turn runs."""

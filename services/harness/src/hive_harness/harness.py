@@ -169,7 +169,8 @@ class _Harness:
         self._claude = Claude(self._conversation())
         sessions = Sessions(memory.store, settings.claude, new_session_id)
         self._hindrance = hindrance = Hindrance(
-            Outlook(log, self._board, self._credentials, _now), spend_cap_usd=config.spend_cap_usd
+            Outlook(log, self._board, self._credentials, memory.store, _now),
+            spend_cap_usd=config.spend_cap_usd,
         )
         housekeeping = Housekeeping(
             self._claude, sessions, memory.store, self._board,
@@ -198,7 +199,7 @@ class _Harness:
             silence_s=config.silence_s,
         )
         self._control = Control(
-            self._worker, housekeeping, hindrance, memory.store, self._board, self._items
+            self._worker, housekeeping, hindrance, memory.store, self._board, self._items, _now
         )
         self._login_desk = LoginDesk(
             LoginCli(

@@ -12,10 +12,12 @@ from hivecommon.contracts.events import Trouble
 from hive_harness.credentials import Credentials, Fingerprint
 from hive_harness.eventlog import Clock, EventLog
 from hive_harness.status import StatusBoard
-from hive_harness.trouble import Code, Obstacle, spent
+from hive_harness.store import Store
+from hive_harness.trouble import Code, Heed, Obstacle, heed, next_day, spent
 
 LOGIN_POLL_S: Final = 2.0
 DISK_POLL_S: Final = 5.0
+_LIFTED: Final = "cap_lifted_on"
 
 _log = structlog.get_logger()
 
@@ -27,6 +29,7 @@ class Outlook:
     log: EventLog
     board: StatusBoard
     credentials: Credentials
+    store: Store
     clock: Clock
 
 
@@ -35,7 +38,8 @@ class Hindrance:
 
     def __init__(self, outlook: Outlook, *, spend_cap_usd: float | None) -> None:
         self._outlook = outlook
-        self._spend_cap_usd = spend_cap_usd
+        self.spend_cap_usd = spend_cap_usd
+        """What a day (UTC) may cost; None: as much as it does."""
         self._cap_lifted_on: date | None = None
         self._obstacle: Obstacle | None = None
         self._login_tried: Fingerprint = ()
@@ -83,7 +87,12 @@ class Hindrance:
         if self._obstacle is not None and self._obstacle.code is Code.NEEDS_LOGIN:
             self.overcome()
 
-    def retry_now(self) -> bool:
+    async def open(self) -> None:
+        """Remember whether an operator has lifted the cap of this day."""
+        lifted = await self._outlook.store.read(_LIFTED)
+        self._cap_lifted_on = date.fromisoformat(lifted) if lifted else None
+
+    async def retry_now(self) -> bool:
         """Try again what waits for a limit, a login or a repair; False when nothing does.
 
         A spend cap that was reached is lifted for the rest of the day.
@@ -91,24 +100,39 @@ class Hindrance:
         waits = self._obstacle is not None
         if self._obstacle is not None and self._obstacle.code is Code.SPEND_CAP:
             self._cap_lifted_on = self._outlook.clock().date()
+            await self._outlook.store.write(**{_LIFTED: self._cap_lifted_on.isoformat()})
         self.overcome()
         return waits
 
+    def set_cap(self, usd_per_day: float | None) -> bool:
+        """Bound what a day may cost from now on; return whether that is another bound."""
+        changed = usd_per_day != self.spend_cap_usd
+        self.spend_cap_usd = usd_per_day
+        self.wake()
+        return changed
+
     def mind_the_cap(self, cost_usd: float) -> None:
-        """Stop at the spend cap of the day."""
+        """Stop at the spend cap of the day; go on when it is another day, or another cap."""
         now = self._outlook.clock()
         self._outlook.board.change(cost_today_usd=cost_usd)
-        if self._obstacle is None and self._cap_lifted_on != now.date():
-            obstacle = spent(cost_usd, self._spend_cap_usd, now)
-            if obstacle is not None:
-                self.hinder(obstacle)
+        lifted = self._cap_lifted_on == now.date()
+        reached = None if lifted else spent(cost_usd, self.spend_cap_usd, now)
+        match heed(self._obstacle, reached, now):
+            case Heed.STOP if reached is not None:
+                self.hinder(reached)
                 self._outlook.board.rest()
+            case Heed.GO_ON:
+                self.overcome()
+                self._outlook.board.rest()
+            case _:
+                pass
 
     async def wait(self, until: datetime | None) -> None:
         """Return when somebody wakes us, when `until` is past, or when there is a new login."""
-        limit_s: float | None = None
-        if until is not None:
-            limit_s = max(0.0, (until - self._outlook.clock()).total_seconds())
+        # With the day ends what counts for it.
+        midnight = next_day(self._outlook.clock())
+        until = midnight if until is None else min(until, midnight)
+        limit_s = max(0.0, (until - self._outlook.clock()).total_seconds())
         needs_login = self._obstacle is not None and self._obstacle.code is Code.NEEDS_LOGIN
         if needs_login:
             limit_s = LOGIN_POLL_S

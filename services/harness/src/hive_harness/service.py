@@ -7,6 +7,7 @@ import msgspec
 from hivecommon.contracts.base import Request
 from hivecommon.contracts.events import AgentEvent
 from hivecommon.contracts.harness import (
+    ApplyCap,
     AskHarness,
     Compact,
     HarnessReply,
@@ -24,6 +25,7 @@ from hivecommon.contracts.harness import (
     UiTicket,
 )
 from hivecommon.contracts.lifecycle import Done
+from hivecommon.contracts.usage import ReadUsage, UsageReply
 
 from hive_harness.control import Control
 from hive_harness.endpoints import Handler
@@ -50,6 +52,8 @@ class HarnessService:
             Interrupt: self._interrupt,
             SetPaused: self._set_paused,
             RetryNow: self._retry_now,
+            ApplyCap: self._apply_cap,
+            ReadUsage: self._usage,
             Compact: self._compact,
             NewSession: self._new_session,
             SetModel: self._set_model,
@@ -70,6 +74,12 @@ class HarnessService:
 
     async def _retry_now(self, _request: RetryNow) -> Done:
         return Done(changed=await self._control.retry_now())
+
+    async def _apply_cap(self, request: ApplyCap) -> Done:
+        return Done(changed=self._control.set_cap(request.usd_per_day))
+
+    async def _usage(self, request: ReadUsage) -> UsageReply:
+        return await self._control.usage(days=request.days, turns=request.turns)
 
     async def _compact(self, _request: Compact) -> Done:
         return Done(changed=await self._control.compact())

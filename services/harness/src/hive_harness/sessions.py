@@ -1,5 +1,6 @@
 """The one conversation that lasts: found again after every restart, begun anew when it is lost."""
 
+import asyncio
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from hivecommon.command import Run
 from hivecommon.errors import HiveError
 
 from hive_harness.claude import Claude, NoSuchSession, SessionInUse
+from hive_harness.cost_state import cost_before_usd
 from hive_harness.store import Store
 
 OLDEST_CLI: Final = (2, 1, 248)
@@ -44,14 +46,21 @@ class Sessions:
         resume = bool(known) and self._has_transcript(known)
         await self._store.write(session_id=session_id)
         try:
-            await claude.connect(session_id, resume=resume)
+            await self._connect(claude, session_id, resume=resume)
         except SessionInUse:
             resume = True
-            await claude.connect(session_id, resume=True)
+            await self._connect(claude, session_id, resume=True)
         except NoSuchSession:
             await self.forget()
             return await self.connect(claude)
         return Connected(session_id, resume)
+
+    async def _connect(self, claude: Claude, session_id: str, *, resume: bool) -> None:
+        cost = 0.0
+        if resume:
+            # Before the CLI is there: it writes into the file.
+            cost = await asyncio.to_thread(cost_before_usd, self._config_dir, session_id)
+        await claude.connect(session_id, resume=resume, cost_before_usd=cost)
 
     async def begun(self) -> bool:
         """Whether there is a conversation to go on with."""

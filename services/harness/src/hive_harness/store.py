@@ -7,11 +7,13 @@ from datetime import date, datetime
 from typing import Final
 
 from hivecommon.contracts.harness import ParkedMessage
+from hivecommon.contracts.usage import DayUsage, TurnUsage
 
 from hive_harness import ledger, parked
 from hive_harness.database import Database
 from hive_harness.lane import Mark
-from hive_harness.session import Letter, Source, Usage
+from hive_harness.ledger import TurnRecord
+from hive_harness.session import Letter, Source
 
 MIGRATIONS: Final = (
     """
@@ -166,9 +168,7 @@ class Store:
 
         return await self._database.run(fate)
 
-    async def cut_off(
-        self, letters: Sequence[Letter], why: str, usage: Usage, *, day: date
-    ) -> None:
+    async def cut_off(self, letters: Sequence[Letter], why: str, took: TurnRecord) -> None:
         """Note why a turn did not come to its end, to be told when it comes again, and what it took."""
 
         def cut_off(connection: sqlite3.Connection) -> None:
@@ -176,26 +176,25 @@ class Store:
                 "UPDATE letters SET cut_off = ? WHERE key = ?",
                 [(why, letter.key) for letter in letters],
             )
-            _add_usage(connection, usage, day)
+            ledger.add(connection, took)
 
         await self._database.run(cut_off)
 
-    async def finish(
-        self, letters: Sequence[Letter], outcome: str, usage: Usage, *, day: date, last_seq: int
-    ) -> None:
+    async def finish(self, letters: Sequence[Letter], took: TurnRecord, *, last_seq: int) -> None:
         """Note that messages are done with; from now on a second delivery of them is dropped."""
 
         def finish(connection: sqlite3.Connection) -> None:
             for letter in letters:
-                _end(connection, letter, outcome)
+                _end(connection, letter, took.outcome)
             connection.execute("REPLACE INTO meta VALUES ('last_seq', ?)", (str(last_seq),))
-            _add_usage(connection, usage, day)
+            ledger.add(connection, took)
 
         await self._database.run(finish)
 
     async def park(
-        self, letters: Sequence[Letter], reason: str, usage: Usage, *, now: datetime, last_seq: int
-    ) -> list[int]:
+        self, letters: Sequence[Letter], reason: str, took: TurnRecord | None, *, now: datetime,
+        last_seq: int,
+    ) -> list[int]:  # fmt: skip
         """Keep messages that cannot be handled, done with for the bus; return their numbers."""
 
         def park_all(connection: sqlite3.Connection) -> list[int]:
@@ -204,7 +203,8 @@ class Store:
                 numbers.append(parked.keep(connection, letter, reason, now))
                 _end(connection, letter, "failed")
             connection.execute("REPLACE INTO meta VALUES ('last_seq', ?)", (str(last_seq),))
-            _add_usage(connection, usage, now.date())
+            if took is not None:
+                ledger.add(connection, took)
             return numbers
 
         return await self._database.run(park_all)
@@ -234,12 +234,13 @@ class Store:
 
     async def cost_usd(self, day: date) -> float:
         """Return what the turns of a day cost."""
-        row = await self._database.run(
-            lambda c: c.execute(
-                "SELECT cost_usd FROM usage WHERE day = ?", (day.isoformat(),)
-            ).fetchone()
+        return await self._database.run(lambda c: ledger.cost_usd(c, day))
+
+    async def usage(self, since: date, turns: int) -> tuple[list[DayUsage], list[TurnUsage]]:
+        """Return the sums of the days from `since` on, and the last turns; the newest first."""
+        return await self._database.run(
+            lambda c: (ledger.days(c, since), ledger.last_turns(c, turns))
         )
-        return float(row[0]) if row else 0.0
 
     async def outcome_of(self, message_id: str) -> str:
         """Return how the last message with this id ended; empty when it has not."""
@@ -344,22 +345,6 @@ def _fate(connection: sqlite3.Connection, key: str) -> Fate:
             "SELECT attempts, kills, cut_off, outcome FROM letters WHERE key = ?", (key,)
         ).fetchone()
     )
-
-
-def _add_usage(connection: sqlite3.Connection, usage: Usage, day: date) -> None:
-    connection.execute(
-        "INSERT INTO usage VALUES (?, 1, ?, ?, ?, ?, ?, ?) ON CONFLICT (day) DO UPDATE SET"
-        " turns = turns + 1, duration_s = duration_s + excluded.duration_s,"
-        " cost_usd = cost_usd + excluded.cost_usd,"
-        " input_tokens = input_tokens + excluded.input_tokens,"
-        " output_tokens = output_tokens + excluded.output_tokens,"
-        " cache_read_tokens = cache_read_tokens + excluded.cache_read_tokens,"
-        " cache_write_tokens = cache_write_tokens + excluded.cache_write_tokens",
-        (
-            day.isoformat(), usage.duration_s, usage.cost_usd, usage.input_tokens,
-            usage.output_tokens, usage.cache_read_tokens, usage.cache_write_tokens,
-        ),
-    )  # fmt: skip
 
 
 def _forget_old(connection: sqlite3.Connection) -> None:

@@ -1,10 +1,11 @@
 """Events from happenings: what of a turn is kept, in which size."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from hivecommon.contracts import events
 
+from hive_harness.ledger import few
 from hive_harness.session import Called, Letter, Result, Returned, Said, Thought
 
 # The bus carries 1 MiB at most, JSON can make six bytes of one, and readers show pages, not books.
@@ -42,7 +43,12 @@ def taken(letter: Letter, *, redelivered: bool) -> events.MessageTaken:
 
 
 def ended(
-    letters: Sequence[Letter], outcome: str, result: Result, *, tool_calls: int, error: str = ""
+    letters: Sequence[Letter],
+    outcome: str,
+    result: Result,
+    *,
+    tools: Mapping[str, int],
+    error: str = "",
 ) -> events.TurnEnded:
     """Return the event of a turn that is over."""
     first, *others = letters
@@ -56,7 +62,8 @@ def ended(
         output_tokens=usage.output_tokens,
         cache_read_tokens=usage.cache_read_tokens,
         cache_write_tokens=usage.cache_write_tokens,
-        tool_calls=tool_calls,
+        tool_calls=sum(tools.values()),
+        tools=few(tools),
         error=shortened(error, 2000),
         also=[letter.id for letter in others],
     )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import Final
 
 from hivecommon.contracts.streams import MAX_ATTEMPTS
@@ -160,9 +160,35 @@ def spent(cost_usd: float, cap_usd: float | None, now: datetime) -> Obstacle | N
     """Return what keeps an agent from spending more today (UTC), None while it may."""
     if cap_usd is None or cost_usd < cap_usd:
         return None
-    tomorrow = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     text = f"today's turns cost {cost_usd:.2f} USD; the cap is {cap_usd:.2f} USD"
-    return Obstacle(Code.SPEND_CAP, text, tomorrow)
+    return Obstacle(Code.SPEND_CAP, text, next_day(now))
+
+
+def next_day(now: datetime) -> datetime:
+    """Return when the next day begins (UTC)."""
+    return (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+class Heed(Enum):
+    """What the state of the cap asks for."""
+
+    NOTHING = auto()
+    STOP = auto()
+    GO_ON = auto()
+
+
+def heed(obstacle: Obstacle | None, reached: Obstacle | None, now: datetime) -> Heed:
+    """Return what follows from the obstacle that there is and from the cap, `reached` if it is.
+
+    Another obstacle is shown until it is to be tried again; then the cap stands in the way.
+    """
+    capped = obstacle is not None and obstacle.code is Code.SPEND_CAP
+    if reached is None:
+        return Heed.GO_ON if capped else Heed.NOTHING
+    if obstacle is None or (capped and obstacle.text != reached.text):
+        return Heed.STOP
+    due = obstacle.retry_at is not None and obstacle.retry_at <= now
+    return Heed.STOP if due and not capped else Heed.NOTHING
 
 
 def unix(seconds: float | None) -> datetime | None:

@@ -2,9 +2,10 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -14,6 +15,7 @@ from hivecommon.contracts.roster import Activity
 from hive_harness import transcript
 from hive_harness.claude import Claude
 from hive_harness.eventlog import Clock, EventLog
+from hive_harness.ledger import TurnRecord
 from hive_harness.session import (
     Began,
     Called,
@@ -84,7 +86,7 @@ class Turn:
         self._stage = stage
         self._handed = list(handed)
         self._own = own
-        self._tool_calls = 0
+        self._tools: Counter[str] = Counter()
         self.number = number
         self.attempts = max(one.before.attempts for one in handed) + 1
         self.aborting = False
@@ -161,12 +163,22 @@ class Turn:
             if not await self._stage.claude.interrupt():
                 await self._stage.claude.close()
 
+    def record(self, outcome: str, now: datetime) -> TurnRecord:
+        """Return what it took, for the ledger."""
+        return TurnRecord(
+            number=self.number,
+            ended_at=now,
+            sender=self.letters[0].sender,
+            outcome=outcome,
+            model=self._stage.board.status.model,
+            usage=self.result.usage,
+            tools=self._tools,
+        )
+
     def conclude(self, outcome: str, error: str) -> None:
         """Tell how the turn ended."""
         self._stage.log.record(
-            transcript.ended(
-                self.letters, outcome, self.result, tool_calls=self._tool_calls, error=error
-            ),
+            transcript.ended(self.letters, outcome, self.result, tools=self._tools, error=error),
             turn=self.number,
         )
 
@@ -210,7 +222,7 @@ class Turn:
 
     def _show_tool(self, happening: Said | Thought | Called | Returned) -> None:
         if isinstance(happening, Called):
-            self._tool_calls += 1
+            self._tools[happening.tool] += 1
             self._stage.board.change(current_tool=happening.tool[:80])
         elif isinstance(happening, Returned):
             self._stage.board.change(current_tool="")

@@ -20,7 +20,7 @@ from hive_harness.hindrance import DISK_POLL_S, Hindrance
 from hive_harness.housekeeping import Housekeeping
 from hive_harness.performer import Performer
 from hive_harness.prompt import Quoted, turn_prompt
-from hive_harness.session import Letter, Prompt, Usage
+from hive_harness.session import Letter, Prompt
 from hive_harness.sessions import Sessions
 from hive_harness.status import StatusBoard
 from hive_harness.store import Store
@@ -93,7 +93,7 @@ class Worker:
         """Try again what waits for a limit, a login or a repair; False when nothing does."""
         if self._turn is not None:
             return await self._turn.hurry()
-        return self._hindrance.retry_now()
+        return await self._hindrance.retry_now()
 
     def set_paused(self, paused: bool) -> bool:  # noqa: FBT001 - the verb's only argument
         """Begin no new turn, or go on; return whether that changed anything."""
@@ -123,9 +123,8 @@ class Worker:
         """Work until `stop`."""
         await self._parts.housekeeping.open()
         await self._parts.waiting.open()
-        if not self._parts.credentials.present:
-            self._hindrance.hinder(Obstacle(Code.NEEDS_LOGIN, "this agent has no Claude login yet"))
-        elif not self._stopping:
+        await self._hindrance.open()
+        if not self._stopping:
             await self._connect()
         self._parts.board.rest()
         while True:
@@ -165,6 +164,9 @@ class Worker:
             if not parts.claude.outdated:
                 return True
             await parts.claude.close()
+        if not parts.credentials.present:
+            self._hindrance.hinder(Obstacle(Code.NEEDS_LOGIN, "this agent has no Claude login"))
+            return False
         parts.board.change(activity=Activity.STARTING)
         try:
             connected = await parts.sessions.connect(parts.claude)
@@ -261,17 +263,15 @@ class Worker:
     ) -> Sequence[int]:
         """Note the outcome before anybody is told of it; a full disk is waited out."""
         store, log, now = self._parts.store, self._parts.log, self._parts.clock()
-        letters, usage = turn.letters, turn.result.usage
+        letters, took = turn.letters, turn.record(outcome, now)
         while True:
             try:
                 if isinstance(verdict, Again):
-                    await store.cut_off(letters, error, usage, day=now.date())
+                    await store.cut_off(letters, error, took)
                 elif isinstance(verdict, GivenUp) and turn.of_messages:
-                    return await store.park(letters, error, usage, now=now, last_seq=log.last_seq)
+                    return await store.park(letters, error, took, now=now, last_seq=log.last_seq)
                 else:
-                    await store.finish(
-                        letters, outcome, usage, day=now.date(), last_seq=log.last_seq
-                    )
+                    await store.finish(letters, took, last_seq=log.last_seq)
             except sqlite3.OperationalError as failure:
                 self._hindrance.hinder_for_disk(failure)
                 await asyncio.sleep(DISK_POLL_S)
@@ -282,7 +282,7 @@ class Worker:
         """Park messages that are not even given another turn."""
         parts, now = self._parts, self._parts.clock()
         numbers = await parts.store.park(
-            letters, reason, Usage(), now=now, last_seq=parts.log.last_seq
+            letters, reason, None, now=now, last_seq=parts.log.last_seq
         )
         self._tell_parked(letters, numbers, reason)
         parts.waiting.settle(letters, failed=True)
