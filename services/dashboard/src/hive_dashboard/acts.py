@@ -24,6 +24,7 @@ from hivecommon.contracts.lifecycle import (
     Rebuild,
     Restart,
     Resume,
+    SetCap,
     Spawn,
     Start,
     Stop,
@@ -38,6 +39,7 @@ from hivecommon.contracts.schedules import (
     PauseSchedule,
     ResumeSchedule,
 )
+from hivecommon.contracts.usage import ReadUsage
 from hivecommon.errors import HiveError
 from hivecommon.names import AgentName, agent_port, parse_agent_name
 
@@ -49,6 +51,7 @@ VERBS: Final[dict[str, type[Request[Any]]]] = {
     "rebuild": Rebuild,
     "pause": Pause,
     "resume": Resume,
+    "cap": SetCap,
     "approve": Approve,
     "deny": Deny,
     "cancel-approval": CancelApproval,
@@ -70,6 +73,7 @@ VERBS: Final[dict[str, type[Request[Any]]]] = {
 
 _HARNESS_S: Final = 3.0
 _STATUS_S: Final = 3.0
+_USAGE_DAYS: Final = 14
 _REQUEST_ID = re.compile(r"\A[A-Za-z0-9-]{8,64}\Z")
 
 
@@ -177,6 +181,12 @@ class Acts:
             raise HiveError(f"there is no act {verb[:40]!r}", code="not_found")
         request = request_type.decode(body)
         name = await self._existing(agent, operator)
+        return await self.bus.request(request, agent=name, operator=operator, timeout_s=_HARNESS_S)
+
+    async def usage(self, agent: str, *, operator: str) -> Reply:
+        """Ask the agent what its turns of the last days took; only one that runs can tell."""
+        name = await self._existing(agent, operator)
+        request = ReadUsage(days=_USAGE_DAYS)
         return await self.bus.request(request, agent=name, operator=operator, timeout_s=_HARNESS_S)
 
     async def page_ticket(self, agent: str, *, operator: str) -> PageTicket:

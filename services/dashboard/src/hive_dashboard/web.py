@@ -100,6 +100,10 @@ def _add_acts(app: FastAPI, acts: Acts, login: Login, stopping: asyncio.Event) -
     async def log_in(agent: str, verb: str, request: Request, operator: Operator) -> Reply:
         return await acts.login(agent, verb, await request.body(), operator=operator)
 
+    @_post(app, "/api/agents/{agent}/usage")
+    async def usage(agent: str, operator: Operator) -> Reply:
+        return await acts.usage(agent, operator=operator)
+
     @_post(app, "/api/agents/{agent}/ticket")
     async def ticket(agent: str, operator: Operator) -> Reply:
         return await acts.page_ticket(agent, operator=operator)

@@ -38,6 +38,9 @@ export async function interrupt(agent) {
   }
 }
 
+/** What an agent's turns took in the last days; rejects with `Refused`. */
+export const usageOf = (agent) => call("POST", `/api/agents/${agent}/usage`);
+
 /** Ask for a step of an agent's login at Claude; rejects with `Refused`. */
 export const logIn = (agent, verb, body) => call("POST", `/api/agents/${agent}/login/${verb}`, body);
 

@@ -7,7 +7,8 @@ import { LoginPanel } from "../hiveweb/login-panel.js";
 import { OutgoingMessages } from "../hiveweb/outbox.js";
 import { SendBox } from "../hiveweb/send-box.js";
 import { TranscriptView } from "../hiveweb/transcript-view.js";
-import { interrupt, logIn, openPage, outboxOf } from "./acts.js";
+import { UsagePanel } from "../hiveweb/usage-panel.js";
+import { actOrTell, interrupt, logIn, openPage, outboxOf, usageOf } from "./acts.js";
 import { DestroyDialog, Verb } from "./agents.js";
 import { ForgeWork } from "./forge.js";
 import { History } from "./history.js";
@@ -94,7 +95,8 @@ export function AgentPage({ name }) {
     ${row && html`<div class="marks"><${Marks} row=${row} /></div>
       ${doing(row) && !trouble && html`<p class="dim" dir="auto">${plain(doing(row))}</p>`}
       ${trouble && html`<div class="error" role="alert"><b>${plain(trouble.kind)}</b> <bdi>${plain(trouble.text)}</bdi></div>`}
-      ${row.state === "running" && html`<${LoginPanel} agent=${name} needed=${row.harness.needs_login} ask=${(verb, body) => logIn(name, verb, body)} />`}
+      ${row.state === "running" && html`<${LoginPanel} agent=${name} needed=${row.harness.needs_login} ask=${(verb, body) => logIn(name, verb, body)} />
+        <${UsagePanel} spent=${row.harness.cost_today_usd ?? 0} ask=${() => usageOf(name)} setCap=${(cap) => actOrTell("cap", { agent: name, cap })} />`}
       <${Facts} row=${row} /><${Verbs} row=${row} /><${ForgeWork} name=${name} /><${History} key=${name} name=${name} />`}
     ${roster.value && !row && html`<p class="error">There is no agent ${plain(name)} (any more). Its transcript is kept for a while.</p>`}
     ${recent.length > 0 && html`<details class="jobs"><summary>Jobs: ${plain(recent[0].verb)} ${plain(recent[0].state)}</summary>${recent.slice(0, 8).map((job) => html`<${JobLine} key=${job.id} job=${job} />`)}</details>`}
