@@ -169,6 +169,10 @@ class AgentWatch:
             seen = "\n".join(f"{event.seq} {event.body}"[:300] for event in self.events)
             raise TimeoutError(f"not within {within_s} s; {self._agent} told:\n{seen}") from error
 
+    def statuses(self) -> list[StatusChanged]:
+        """Return what the agent has said of itself so far."""
+        return self.bodies(StatusChanged)
+
     async def status(
         self, wanted: Callable[[HarnessStatus], bool], *, within_s: float = 60
     ) -> HarnessStatus:

@@ -48,8 +48,10 @@ def next_chore(house: House) -> Chore | None:
     """Return what to do before the next message; None when there is nothing to do."""
     if house.new_session_asked:
         return Chore.BEGIN_ANEW
+    if house.notes_saved:
+        return Chore.COMPACT
     if house.compaction_asked or _too_full(house):
-        return Chore.COMPACT if house.notes_saved else Chore.SAVE_NOTES
+        return Chore.SAVE_NOTES
     if house.settings_changed or house.cli_bytes > house.cli_bound_bytes:
         return Chore.RENEW_CLI
     return None

@@ -41,7 +41,8 @@ class Request:
     turn, and it is the new prompt although the CLI puts the prompts of failed turns into the
     same message, before it. `tool_results` are the results the newest turn of the user delivers;
     `is_prompt` says that something was said after them (or that there are none), as after an
-    interrupt. `input_tokens` is an estimate.
+    interrupt. `effort` is how hard the model is told to
+    think, empty when nothing is said. `input_tokens` is an estimate.
     """
 
     model: str
@@ -57,6 +58,7 @@ class Request:
     agent: str
     headers: Mapping[str, str]
     metadata: Mapping[str, object]
+    effort: str
     input_tokens: int
 
 
@@ -79,6 +81,7 @@ def view(body: Body, *, headers: Mapping[str, str], size_bytes: int, agent_patte
         agent=named["agent"] if named else key,
         headers=headers,
         metadata=body.metadata,
+        effort=str(body.output_config.get("effort", "")),
         input_tokens=_estimated_tokens(body, size_bytes),
     )
 

@@ -50,3 +50,4 @@ class Body(msgspec.Struct, frozen=True):
     tools: list[Tool] = []
     stream: bool = False
     metadata: dict[str, object] = {}
+    output_config: dict[str, object] = {}
