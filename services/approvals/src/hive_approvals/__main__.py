@@ -24,6 +24,7 @@ from hive_approvals.kinds.registry import KINDS
 from hive_approvals.lifecycle import Lifecycle
 from hive_approvals.marks import Marker
 from hive_approvals.outbox import Outbox
+from hive_approvals.own_items import OwnItemsDesk
 from hive_approvals.questions import QuestionStore
 from hive_approvals.recorder import Recorder
 from hive_approvals.schedules import ScheduleStore
@@ -63,6 +64,7 @@ async def setup(context: Context) -> AsyncIterator[Endpoints]:
     try:
         endpoints = dict(Desk(parts, KINDS, sweeper).endpoints())
         endpoints |= Inquiries(parts, questions).endpoints()
+        endpoints |= OwnItemsDesk(parts, questions).endpoints()
         for kind in KINDS.values():
             endpoints |= kind.endpoints(parts)
         yield endpoints

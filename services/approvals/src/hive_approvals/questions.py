@@ -10,7 +10,7 @@ from hivecommon.contracts.events import HiveEvent, QuestionChanged
 from hivecommon.contracts.inbox import OPERATOR, InboxMessage
 from hivecommon.contracts.questions import AskQuestion, Question, QuestionId, QuestionState
 from hivecommon.errors import HiveError
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, or_, select, update
 
 from hive_approvals import audit, outbox
 from hive_approvals.ledger import Ledger
@@ -76,6 +76,46 @@ class QuestionStore:
         if isinstance(outcome, HiveError):
             raise outcome
         return outcome
+
+    async def cancel(self, number: QuestionId, asker: str) -> Question:
+        """Take a question back; one that is taken back already is returned as it is.
+
+        Raises `unknown_question` for one that is not the asker's, `already_answered`.
+        """
+
+        def work(connection: Connection) -> Question:
+            mine = (questions.c.id == number, questions.c.asker == asker)
+            row = connection.execute(select(questions).where(*mine)).one_or_none()
+            if row is None:
+                raise _unknown(number, "the tool `open_items` lists yours")
+            question = _question(row)
+            if question.state is QuestionState.CANCELLED:
+                return question
+            if question.state is not QuestionState.OPEN:
+                raise _answered(question)
+            moved = self._move(connection, question, state=QuestionState.CANCELLED)
+            self._audit(connection, f"agent:{asker}", "cancel", number, moved.state)
+            if moved.answerer != OPERATOR:
+                said = f"Agent {asker} has taken question {number} back: it needs no answer."
+                self._tell(connection, moved.answerer, f"question-{number}-cancelled", said)
+            return moved
+
+        return await self._ledger.change(work)
+
+    async def open_of(self, agent: str, limit: int) -> list[Question]:
+        """Return what the agent asked or was asked and nobody has answered, the newest first."""
+        query = (
+            select(questions)
+            .where(
+                questions.c.state == QuestionState.OPEN,
+                or_(questions.c.asker == agent, questions.c.answerer == agent),
+            )
+            .order_by(questions.c.id.desc())
+            .limit(limit)
+        )
+        return await self._ledger.read(
+            lambda connection: [_question(row) for row in connection.execute(query)]
+        )
 
     async def page(
         self, state: QuestionState | None, limit: int, before: QuestionId | None
@@ -150,10 +190,7 @@ class QuestionStore:
     ) -> Question:  # fmt: skip
         row = connection.execute(select(questions).where(questions.c.id == number)).one_or_none()
         if row is None:
-            raise HiveError(
-                f"there is no question {number}", code="unknown_question",
-                hint="`hive questions` lists them",
-            )  # fmt: skip
+            raise _unknown(number, "`hive questions` lists them")
         question = _question(row)
         if question.answerer != answerer:
             whom = "the operators" if question.answerer == OPERATOR else question.answerer
@@ -234,9 +271,15 @@ def _answer_of(question: Question) -> str:
     return "\n".join([*(["Chosen:", *chosen] if chosen else []), *filter(None, [question.answer])])
 
 
+def _unknown(number: int, hint: str) -> HiveError:
+    return HiveError(f"there is no question {number}", code="unknown_question", hint=hint)
+
+
 def _answered(question: Question) -> HiveError:
     if question.state is QuestionState.EXPIRED:
         what = f"expired at {question.deadline:%Y-%m-%d %H:%M} UTC: its asker was told so"
+    elif question.state is QuestionState.CANCELLED:
+        what = "was taken back by its asker"
     else:
         what = f"was already answered by {question.answered_by}: {_answer_of(question)[:200]}"
     return HiveError(

@@ -1,7 +1,7 @@
 """Schedules in sqlite: what is due goes into the outbox in the transaction that plans the next time."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +20,8 @@ _SENDER: Final = "schedule"
 _SELF: Final = "service:approvals"
 _OVER: Final = frozenset({ScheduleState.ENDED, ScheduleState.DELETED})
 MAX_SCHEDULES: Final = 1000
+MAX_REMINDERS: Final = 50
+"""Of one agent for itself."""
 
 
 class ScheduleStore:
@@ -49,6 +51,56 @@ class ScheduleStore:
         return await self._ledger.read(
             lambda connection: [_schedule(row) for row in connection.execute(query)]
         )
+
+    async def remind(
+        self, agent: str, prompt: str, when: Timing | float, *, request_id: str
+    ) -> Schedule:
+        """Make a reminder of the agent for itself: at set times, or once so many seconds from now.
+
+        The same request id returns the first. Raises `bad_schedule`, `too_many_pending`.
+        """
+        if not isinstance(when, Timing):
+            # A whole second, and none that is over already.
+            moment = self._clock().astimezone(UTC) + timedelta(seconds=when + 1)
+            when = Timing(once=f"{moment:%Y-%m-%dT%H:%M:%S}", zone="UTC")
+        checked = timing.check(when, self.local_zone)
+        check_body(prompt)
+        by = f"agent:{agent}"
+
+        def work(connection: Connection) -> Schedule:
+            if (known := _asked_before(connection, by, request_id)) is not None:
+                return known
+            if timing.following(checked, self._clock()) is None:
+                raise HiveError(
+                    f"that moment is over: {checked.once} ({checked.zone})", code="bad_schedule",
+                    hint="give a later one",
+                )  # fmt: skip
+            mine = (schedules.c.created_by == by, schedules.c.state.not_in(_OVER))
+            count = select(func.count()).select_from(schedules).where(*mine)
+            if connection.execute(count).scalar_one() >= MAX_REMINDERS:
+                raise HiveError(
+                    f"you have {MAX_REMINDERS} reminders already", code="too_many_pending",
+                    hint="cancel some first",
+                )  # fmt: skip
+            return self.insert(connection, agent, prompt, checked, by, request_id)
+
+        return await self._ledger.change(work)
+
+    async def cancel_own(self, number: ScheduleId, agent: str) -> Schedule:
+        """Remove a reminder of the agent's own; raises `unknown_schedule`, `refused`."""
+        by = f"agent:{agent}"
+        query = select(schedules).where(schedules.c.id == number, schedules.c.agent == agent)
+        row = await self._ledger.read(lambda connection: connection.execute(query).one_or_none())
+        if row is None:
+            raise _unknown(number, "the tool `open_items` lists yours")
+        if row.created_by != by:
+            raise HiveError(
+                f"schedule {number} was made by {row.created_by}", code="refused",
+                hint="ask the operator to delete it",
+            )  # fmt: skip
+        if row.state == ScheduleState.DELETED:
+            return _schedule(row)
+        return await self.delete(number, by=by)
 
     async def edit(
         self, number: ScheduleId, prompt: str | None, when: Timing | None, *, by: str
@@ -126,11 +178,8 @@ class ScheduleStore:
         request_id: str,
     ) -> Schedule:  # fmt: skip
         """Make a schedule in the transaction of `connection`; see `create`."""
-        known = select(schedules).where(
-            schedules.c.created_by == by, schedules.c.request_id == request_id
-        )
-        if (row := connection.execute(known).one_or_none()) is not None:
-            return _schedule(row)
+        if (known := _asked_before(connection, by, request_id)) is not None:
+            return known
         alive = select(func.count()).select_from(schedules)
         count = connection.execute(alive.where(schedules.c.state.not_in(_OVER))).scalar_one()
         if count >= MAX_SCHEDULES:
@@ -180,7 +229,8 @@ class ScheduleStore:
         late = now - due > timing.LATE
         note = f"(This was due at {due:%Y-%m-%d %H:%M} UTC; the hive was away.)\n" if late else ""
         message_id = f"schedule-{found.id}-{due:%Y%m%dT%H%M%S}"
-        self._send(connection, found, message_id, note + found.prompt)
+        own = f"(Your own reminder {found.id}.)\n" if _is_own(found) else ""
+        self._send(connection, found, message_id, own + note + found.prompt)
 
     async def _change(
         self, number: ScheduleId, what: str, values: Callable[[Schedule], dict[str, Any]], *,
@@ -190,10 +240,7 @@ class ScheduleStore:
             query = select(schedules).where(schedules.c.id == number)
             row = connection.execute(query).one_or_none()
             if row is None or row.state == ScheduleState.DELETED:
-                raise HiveError(
-                    f"there is no schedule {number}", code="unknown_schedule",
-                    hint="`hive schedules` lists them",
-                )  # fmt: skip
+                raise _unknown(number, "`hive schedules` lists them")
             moved = self._set(connection, number, values(_schedule(row)), by, what)
             if also is not None:
                 also(connection, moved)
@@ -225,6 +272,22 @@ class ScheduleStore:
     def _audit(self, connection: Connection, who: str, what: str, number: int, result: str) -> None:
         entry = audit.Entry(self._clock(), who, what, f"schedule:{number}", result)
         audit.record(connection, entry)
+
+
+def _asked_before(connection: Connection, by: str, request_id: str) -> Schedule | None:
+    query = select(schedules).where(
+        schedules.c.created_by == by, schedules.c.request_id == request_id
+    )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _schedule(row)
+
+
+def _is_own(found: Schedule) -> bool:
+    return found.created_by == f"agent:{found.agent}"
+
+
+def _unknown(number: int, hint: str) -> HiveError:
+    return HiveError(f"there is no schedule {number}", code="unknown_schedule", hint=hint)
 
 
 def _timing(found: Schedule) -> Timing:

@@ -95,6 +95,14 @@ class ApprovalStore:
         """Return a part of the list of all approvals."""
         return await self.ledger.read(lambda connection: rows.page(connection, query))
 
+    async def requested_by(self, who: str, state: ApprovalState, limit: int) -> list[Approval]:
+        """Return what somebody asked for that is in this state, the newest first."""
+        conditions = (approvals.c.requested_by == who, approvals.c.state == state)
+        found = await self.ledger.read(
+            lambda connection: rows.find(connection, *conditions, newest=limit)
+        )
+        return [record.approval for record in found]
+
     async def unfinished(self) -> list[Approval]:
         """Return what is approved and not carried out yet, in the order of the numbers."""
         states = approvals.c.state.in_(policy.UNFINISHED)

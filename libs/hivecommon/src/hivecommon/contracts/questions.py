@@ -18,11 +18,13 @@ Choices = Annotated[list[Option], msgspec.Meta(max_length=MAX_OPTIONS)]
 
 
 class QuestionState(StrEnum):
-    """open → answered | expired."""
+    """open → answered | expired | cancelled."""
 
     OPEN = "open"
     ANSWERED = "answered"
     EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    """Its asker took it back."""
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +86,13 @@ class AnswerPeer(Request[QuestionReply], frozen=True, kw_only=True):
     answer: AnswerText = ""
     choices: Choices = msgspec.field(default_factory=list)
     """Of the question's options, word for word; more than one only where it allows several."""
+
+
+class CancelQuestion(Request[QuestionReply], frozen=True, kw_only=True):
+    """An agent takes a question of its own back that nobody has answered."""
+
+    subject: ClassVar[str] = "req.{caller}.cancel_question"
+    id: QuestionId
 
 
 class ListQuestions(Request[QuestionsReply], frozen=True, kw_only=True):

@@ -74,6 +74,26 @@ class SchedulesReply(Reply, frozen=True, kw_only=True):
     schedules: list[Schedule]
 
 
+class Remind(Request[ScheduleReply], frozen=True, kw_only=True):
+    """An agent has a prompt sent to itself at set times, or once `after_s` from now.
+
+    That needs no approval: it changes nothing but when the agent works. What was missed while the
+    hive was away is sent once.
+    """
+
+    subject: ClassVar[str] = "req.{caller}.remind"
+    prompt: Prompt
+    timing: Timing | None = None
+    after_s: Annotated[float, msgspec.Meta(ge=1, le=366 * 86400)] | None = None
+
+
+class CancelReminder(Request[ScheduleReply], frozen=True, kw_only=True):
+    """An agent removes a reminder that it made itself."""
+
+    subject: ClassVar[str] = "req.{caller}.cancel_reminder"
+    id: ScheduleId
+
+
 class ListSchedules(Request[SchedulesReply], frozen=True, kw_only=True):
     """List schedules, all or those of one agent."""
 
