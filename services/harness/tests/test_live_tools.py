@@ -1,11 +1,13 @@
 """The hive's tools, called by a scripted model through the real CLI."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from hivecommon.broker import operators_directory
 from hivecommon.callers import OperatorDirectory
 from hivecommon.contracts.approvals import (
@@ -190,3 +192,17 @@ async def test_without_lifecycle_messages_still_go_and_other_tools_say_so(agents
     assert not sent.is_error
     assert roster.is_error
     assert "unavailable" in roster.text
+
+
+@pytest.mark.parametrize(("name", "manager"), [("nora", False), ("hm1nd", True)])
+async def test_the_system_prompt_names_exactly_the_tools_that_the_model_is_offered(
+    agents: Agents,
+    name: str,
+    manager: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    _, watch = await agents.spawn(name, manager=manager)
+    await watch.turn_ended(await tell(agents.operator, name, "go"))
+    request = agents.api.requests[0]
+    offered = {tool for tool in request.tools if tool.startswith("mcp__")}
+    assert set(re.findall(r"mcp__hive__\w+", request.system)) == offered
+    assert ("mcp__hive__request_spawn" in offered) == manager

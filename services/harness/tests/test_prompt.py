@@ -1,17 +1,12 @@
 """What the model reads: headers that are true, bodies that are data, words that fit the tools."""
 
-import re
 from datetime import UTC, datetime
-from importlib.resources import files
 from typing import Any
 
 import msgspec
 import pytest
 from hive_harness.prompt import Quoted, one_line, system_prompt, turn_prompt, visible_controls
 from hive_harness.session import Letter, Source
-from hive_harness.tools.about import AboutTools
-from hive_harness.tools.manager import ManagerTools
-from hive_harness.tools.messages import MessageTools
 from hivecommon.contracts.harness import HarnessConfig
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -96,23 +91,3 @@ def test_the_system_prompt_names_the_agent_its_persona_and_only_its_own_tools() 
     assert "request_spawn" not in plain
     assert "request_spawn" in manager
     assert manager.endswith("You count $5 beans.")
-
-
-def test_every_tool_that_the_prompts_name_exists_and_every_tool_is_named() -> None:
-    nothing: Any = None  # the tools are only listed, never called
-    groups = (
-        MessageTools(nothing, nothing, nothing),
-        AboutTools(nothing, nothing, nothing),
-        ManagerTools(nothing, "hm1nd"),
-    )
-    tools = {tool.name for group in groups for tool in group.tools}
-    pages = (files("hive_harness") / "prompts").iterdir()
-    named = {name for page in pages for name in re.findall(r"mcp__hive__(\w+)", page.read_text())}
-    assert named == tools
-
-
-def test_every_tools_schema_stands_alone() -> None:
-    nothing: Any = None
-    for tool in ManagerTools(nothing, "hm1nd").tools:
-        assert tool.schema["type"] == "object"
-        assert "$ref" not in str(tool.schema)

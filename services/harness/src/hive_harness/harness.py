@@ -31,6 +31,7 @@ from hivecommon.keys import read_seed
 from hivecommon.log import BusLog
 
 from hive_harness import eventlog, store
+from hive_harness.asking import Asking
 from hive_harness.claude import Claude, Conversation, load_sdk
 from hive_harness.config import Settings
 from hive_harness.control import Control
@@ -47,6 +48,7 @@ from hive_harness.orphans import kill_orphans
 from hive_harness.outbox import Outbox
 from hive_harness.post import Post
 from hive_harness.prompt import system_prompt
+from hive_harness.reception import Reception
 from hive_harness.rules import rules_of
 from hive_harness.service import HarnessService
 from hive_harness.sessions import Sessions, find_cli, new_session_id
@@ -54,6 +56,7 @@ from hive_harness.status import StatusBoard
 from hive_harness.store import Store
 from hive_harness.toolbox import Tool
 from hive_harness.tools.about import AboutTools
+from hive_harness.tools.items import ItemTools
 from hive_harness.tools.manager import ManagerTools
 from hive_harness.tools.messages import MessageTools
 from hive_harness.tools.questions import QuestionTools
@@ -164,6 +167,9 @@ class _Harness:
         self._outbox = Outbox(log, bus, settings.name)
         self._inbox = Inbox(bus, memory.store, settings.name, group, self._wake, _now)
         self._waiting = Waiting(self._inbox, memory.store)
+        self._reception = Reception(
+            self._waiting, memory.store, self._turn, lambda: self._board.status.paused
+        )
         self._items = OpenItems(bus, settings.name, self._waiting, memory.store, self._turn)
         self._credentials = Credentials(settings.claude, settings.has_key)
         self._claude = Claude(self._conversation())
@@ -192,6 +198,7 @@ class _Harness:
                 credentials=self._credentials,
                 hindrance=hindrance,
                 housekeeping=housekeeping,
+                reception=self._reception,
                 clock=_now,
             ),
             paused=config.paused,
@@ -289,12 +296,13 @@ class _Harness:
             turn = self._worker.turn
             self._memory.log.record(sent, turn=turn.number if turn else 0)
 
-        messages = MessageTools(post, self._turn, record)
-        questions = QuestionTools(self._bus, config.agent)
+        asking = Asking(self._bus, config.agent)
+        messages = MessageTools(post, self._reception, self._turn, record)
+        questions, items = QuestionTools(asking), ItemTools(asking, self._items)
         about = AboutTools(post, self._board, config)
-        tools = [*messages.tools, *questions.tools, *about.tools]
+        tools = [*messages.tools, *questions.tools, *items.tools, *about.tools]
         if config.manager:
-            tools += ManagerTools(self._bus, config.agent).tools
+            tools += ManagerTools(asking).tools
         return tools
 
     async def _say_hello(self) -> None:

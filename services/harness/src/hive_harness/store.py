@@ -168,14 +168,15 @@ class Store:
 
         return await self._database.run(fate)
 
+    async def leave(self, letters: Sequence[Letter], why: str) -> None:
+        """Note why messages have no part in a turn that was counted for them."""
+        await self._database.run(lambda c: _note(c, letters, why))
+
     async def cut_off(self, letters: Sequence[Letter], why: str, took: TurnRecord) -> None:
         """Note why a turn did not come to its end, to be told when it comes again, and what it took."""
 
         def cut_off(connection: sqlite3.Connection) -> None:
-            connection.executemany(
-                "UPDATE letters SET cut_off = ? WHERE key = ?",
-                [(why, letter.key) for letter in letters],
-            )
+            _note(connection, letters, why)
             ledger.add(connection, took)
 
         await self._database.run(cut_off)
@@ -314,6 +315,12 @@ def _remember(connection: sqlite3.Connection, consumer: str, mark: Mark) -> None
 def _know(connection: sqlite3.Connection, letter: Letter) -> None:
     connection.execute(
         "INSERT INTO letters (key) VALUES (?) ON CONFLICT (key) DO NOTHING", (letter.key,)
+    )
+
+
+def _note(connection: sqlite3.Connection, letters: Sequence[Letter], why: str) -> None:
+    connection.executemany(
+        "UPDATE letters SET cut_off = ? WHERE key = ?", [(why, letter.key) for letter in letters]
     )
 
 

@@ -20,6 +20,7 @@ from hive_harness.hindrance import DISK_POLL_S, Hindrance
 from hive_harness.housekeeping import Housekeeping
 from hive_harness.performer import Performer
 from hive_harness.prompt import Quoted, turn_prompt
+from hive_harness.reception import Reception
 from hive_harness.session import Letter, Prompt
 from hive_harness.sessions import Sessions
 from hive_harness.status import StatusBoard
@@ -54,6 +55,7 @@ class Parts:
     credentials: Credentials
     hindrance: Hindrance
     housekeeping: Housekeeping
+    reception: Reception
     clock: Clock
 
 
@@ -88,6 +90,7 @@ class Worker:
     def wake(self) -> None:
         """Look again what there is to do."""
         self._hindrance.wake()
+        self._parts.reception.wake()
 
     async def retry_now(self) -> bool:
         """Try again what waits for a limit, a login or a repair; False when nothing does."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Final
 
 from hivecommon.bus import Bus
@@ -11,6 +12,7 @@ from hivecommon.contracts.changes import JobLog
 from hivecommon.contracts.harness import Hello, SetPaused
 from hivecommon.contracts.jobs import Job, JobAccepted, JobReply
 from hivecommon.contracts.lifecycle import (
+    AgentLogs,
     AgentPower,
     AgentRoster,
     ApprovalJob,
@@ -19,6 +21,7 @@ from hivecommon.contracts.lifecycle import (
     ExecuteDestroy,
     ExecuteSpawn,
     FindStateDirs,
+    LogsReply,
     MayWrite,
     PauseMyself,
     RosterReply,
@@ -34,6 +37,7 @@ from hive_lifecycle.admission import Admission
 from hive_lifecycle.capping import Capping
 from hive_lifecycle.job_log import log_of
 from hive_lifecycle.jobs import JobQueue
+from hive_lifecycle.log_tail import LogTail
 from hive_lifecycle.operations import Operations
 from hive_lifecycle.orders import Order, Verb
 from hive_lifecycle.pausing import Pausing
@@ -54,6 +58,7 @@ class PeerVerbs:
         self._admission = admission
         self._bus = bus
         self._group = group
+        self._logs = LogTail(bus, lambda: datetime.now(UTC))  # noqa: TID251 - the clock of the stream
         self._pausing = Pausing(operations, admission, bus)
         self._capping = Capping(operations, admission, bus)
 
@@ -63,6 +68,7 @@ class PeerVerbs:
             Hello: self.hello,
             AgentRoster: self.roster,
             AgentPower: self.power,
+            AgentLogs: self.logs,
             PauseMyself: self.pause,
             ExecuteSpawn: self.execute_spawn,
             ExecuteDestroy: self.execute_destroy,
@@ -94,21 +100,18 @@ class PeerVerbs:
 
     async def power(self, call: Call, request: AgentPower) -> JobAccepted:
         """Let the manager start, stop, restart or rebuild another agent."""
-        if call.caller.kind is not CallerKind.AGENT or call.caller.name != MANAGER:
-            raise HiveError(
-                f"{call.caller} may not {request.verb} agents", code="refused",
-                hint=f"ask {MANAGER} or an operator",
-            )  # fmt: skip
-        if request.name == MANAGER:
-            raise HiveError(
-                f"the manager does not {request.verb} itself", code="refused",
-                hint="ask an operator",
-            )  # fmt: skip
+        _manager_on_another(call, request.name, request.verb)
         order = Order(verb=Verb(request.verb), agent=request.agent)
         self._admission.living(request.name)
         return accepted(
             await self._jobs.submit(call.request_id, order, requested_by=str(call.caller))
         )
+
+    async def logs(self, call: Call, request: AgentLogs) -> LogsReply:
+        """Let the manager read what another agent logged."""
+        _manager_on_another(call, request.name, "read the logs of")
+        self._admission.living(request.name)
+        return LogsReply(lines=await self._logs.newest(request.name, request.level, request.limit))
 
     async def pause(self, call: Call, request: PauseMyself) -> Done:
         """Park the caller's own turns, or let them go on; see `PauseMyself`."""
@@ -175,3 +178,16 @@ class PeerVerbs:
                 hint=f"it may write to: {', '.join(['operator', *allowed])}",
             )  # fmt: skip
         return Done(changed=False)
+
+
+def _manager_on_another(call: Call, agent: AgentName, what: str) -> None:
+    """Raise `refused` unless the manager acts on another agent."""
+    if call.caller.kind is not CallerKind.AGENT or call.caller.name != MANAGER:
+        raise HiveError(
+            f"{call.caller} may not {what} agents", code="refused",
+            hint=f"ask {MANAGER} or an operator",
+        )  # fmt: skip
+    if agent == MANAGER:
+        raise HiveError(
+            f"the manager does not {what} itself", code="refused", hint="ask an operator"
+        )

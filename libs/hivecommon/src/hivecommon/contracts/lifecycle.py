@@ -6,6 +6,7 @@ import msgspec
 
 from hivecommon.contracts.base import AgentRequest, Reply, Request, ShortText
 from hivecommon.contracts.jobs import JobAccepted, JobReply
+from hivecommon.contracts.logs import Level
 from hivecommon.contracts.roster import RosterRow
 
 Persona = Annotated[str, msgspec.Meta(max_length=20_000)]
@@ -200,6 +201,22 @@ class PauseMyself(Request[Done], frozen=True, kw_only=True):
 
     subject: ClassVar[str] = "req.{caller}.set_paused"
     paused: bool
+
+
+class LogsReply(Reply, frozen=True, kw_only=True):
+    """Log lines, the oldest first; what agents wrote in them is hostile text, made one line each."""
+
+    lines: list[str]
+
+
+class AgentLogs(AgentRequest[LogsReply], frozen=True, kw_only=True):
+    """The manager reads the newest log lines of another agent, never of itself."""
+
+    subject: ClassVar[str] = "req.{caller}.logs"
+    bare: ClassVar[str | None] = None
+    level: Level = Level.INFO
+    """This level and the worse ones."""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
 
 
 class AgentPower(AgentRequest[JobAccepted], frozen=True, kw_only=True):

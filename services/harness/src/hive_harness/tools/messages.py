@@ -9,6 +9,7 @@ from hivecommon.contracts.inbox import SERVICE_SENDERS, MessageId
 from hivecommon.errors import HiveError
 
 from hive_harness.post import Post
+from hive_harness.reception import Reception
 from hive_harness.session import Letter
 from hive_harness.toolbox import Tool
 from hive_harness.transcript import MAX_TEXT, shortened
@@ -36,13 +37,24 @@ class ReplyTo(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
 
 
+class Receive(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Arguments of `recv`."""
+
+    wait_seconds: Annotated[
+        float, msgspec.Meta(description="how long to wait for one, at most 600", ge=0, le=600)
+    ] = 0
+    most: Annotated[int, msgspec.Meta(description="at most so many messages", ge=1, le=20)] = 1
+
+
 class MessageTools:
-    """Writing to others and answering the message of the turn."""
+    """Writing to others, answering the messages of the turn, and taking more into it."""
 
     def __init__(
-        self, post: Post, turn: Callable[[], Turn | None], record: Callable[[MessageSent], object]
-    ) -> None:
+        self, post: Post, reception: Reception, turn: Callable[[], Turn | None],
+        record: Callable[[MessageSent], object],
+    ) -> None:  # fmt: skip
         self._post = post
+        self._reception = reception
         self._turn = turn
         self._record = record
 
@@ -63,6 +75,13 @@ class MessageTools:
                 ReplyTo,
                 self._reply,
             ),
+            Tool(
+                "recv",
+                "Take the next waiting messages into this turn, or wait for one. Only to get an answer"
+                " that you need to go on: messages that wait have turns of their own anyway.",
+                Receive,
+                self._recv,
+            ),
         )
 
     async def _send(self, wanted: Send) -> str:
@@ -78,6 +97,9 @@ class MessageTools:
         return await self._deliver(
             letter.sender, wanted.body, letter.thread or letter.id, letter.id
         )
+
+    async def _recv(self, wanted: Receive) -> str:
+        return await self._reception.receive(most=wanted.most, wait_s=wanted.wait_seconds)
 
     def _meant(self, message_id: str | None) -> Letter:
         turn = self._turn()

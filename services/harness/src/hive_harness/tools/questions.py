@@ -2,15 +2,12 @@
 
 from collections.abc import Sequence
 from typing import Annotated
-from uuid import uuid4
 
 import msgspec
-from hivecommon.bus import Bus
 from hivecommon.contracts.questions import AnswerPeer, AskQuestion
 
+from hive_harness.asking import Asking
 from hive_harness.toolbox import Tool
-
-_TIMEOUT_S = 10.0
 
 
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -27,8 +24,10 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         bool, msgspec.Meta(description="whether several of the options may be chosen")
     ] = False
     deadline_minutes: Annotated[
-        Annotated[float, msgspec.Meta(ge=1)] | None,
-        msgspec.Meta(description="when to tell you that nobody answered; leave out to wait"),
+        Annotated[float, msgspec.Meta(ge=1, le=360)] | None,
+        msgspec.Meta(
+            description="when to tell you that nobody answered, at most 360; leave out to wait"
+        ),
     ] = None
 
 
@@ -45,9 +44,8 @@ class Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class QuestionTools:
     """Asking and answering; who may do what is checked by the service."""
 
-    def __init__(self, bus: Bus, agent: str) -> None:
-        self._bus = bus
-        self._agent = agent
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
 
     @property
     def tools(self) -> Sequence[Tool]:
@@ -55,8 +53,9 @@ class QuestionTools:
         return (
             Tool(
                 "ask",
-                "Ask the operator, or another agent, a question. The answer comes to your inbox as a"
-                " message: end your turn when you cannot go on without it.",
+                "Ask the operator, or another agent, a question. It can always be answered in words,"
+                " whatever options you offer. The answer comes to your inbox as a message: end your"
+                " turn when you cannot go on without it.",
                 Ask,
                 self._ask,
             ),
@@ -70,18 +69,15 @@ class QuestionTools:
 
     async def _ask(self, wanted: Ask) -> str:
         minutes = wanted.deadline_minutes
-        request = AskQuestion(
-            text=wanted.question, to=wanted.to, options=wanted.options, multiple=wanted.multiple,
-            deadline_s=None if minutes is None else minutes * 60,
-        )  # fmt: skip
-        reply = await self._bus.request(
-            request, caller=self._agent, timeout_s=_TIMEOUT_S, request_id=uuid4().hex
-        )
-        return f"question {reply.question.id} waits for {reply.question.answerer}"
+        fields = {
+            "text": wanted.question, "to": wanted.to, "options": wanted.options,
+            "multiple": wanted.multiple, "deadline_s": None if minutes is None else minutes * 60,
+        }  # fmt: skip
+        asked = (await self._asking.ask(msgspec.convert(fields, AskQuestion))).question
+        until = f" until {asked.deadline:%Y-%m-%d %H:%M} UTC" if asked.deadline else ""
+        return f"question {asked.id} waits for {asked.answerer}{until}"
 
     async def _answer(self, wanted: Answer) -> str:
-        request = AnswerPeer(id=wanted.id, answer=wanted.answer, choices=wanted.choices)
-        reply = await self._bus.request(
-            request, caller=self._agent, timeout_s=_TIMEOUT_S, request_id=uuid4().hex
-        )
+        fields = {"id": wanted.id, "answer": wanted.answer, "choices": wanted.choices}
+        reply = await self._asking.ask(msgspec.convert(fields, AnswerPeer))
         return f"{reply.question.asker} gets your answer to question {reply.question.id}"
