@@ -28,6 +28,16 @@ QUESTION = (
     " version) VALUES ('alice', 'operator', 'open', 'why?', '[]', 't', 'x', '', 1)"
 )
 
+SCHEDULE = (
+    "INSERT INTO schedules (agent, prompt, cron, zone, state, created_by, created_at, request_id,"
+    " fired, version) VALUES ('alice', 'p', '0 9 * * *', 'UTC', 'active', 'operator:a', 't', 'x', 0, 1)"
+)
+MARK = (
+    "INSERT INTO marks (approval, agent, \"commit\", stage) VALUES (1, 'alice', 'aa', 'proposal')"
+)
+CURSOR = "INSERT INTO cursors (name, seq) VALUES ('events', 7)"
+CONDITION = "INSERT INTO conditions (agent, needs_login, needs_update) VALUES ('alice', 1, 0)"
+
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
@@ -112,6 +122,36 @@ def test_all_the_way_down_leaves_nothing_and_up_works_again(engine: Engine, file
     assert set(columns(file)) <= {"alembic_version", "sqlite_sequence"}
     upgrade(engine)
     ask(file, ROW)
+
+
+def test_every_table_keeps_its_rows_through_the_migration_that_it_was_there_before(
+    engine: Engine, file: Path
+) -> None:
+    upgrade(engine, "0003")
+    for insert in (ROW, AUDIT, QUESTION, SCHEDULE, MARK, CURSOR, CONDITION):
+        ask(file, insert)
+    tables = ("approvals", "audit", "questions", "schedules", "marks", "cursors", "conditions")
+    every = [f"SELECT * FROM {table}" for table in tables]  # noqa: S608 - names of our own
+    before = [ask(file, query) for query in every]
+    assert all(before)
+    upgrade(engine)
+    assert ask(file, "SELECT multiple, choices FROM questions") == [(0, "[]")]
+    downgrade(engine, "0003")
+    assert [ask(file, query) for query in every] == before
+    for statement in ("DELETE FROM questions", "DELETE FROM schedules", "DELETE FROM audit"):
+        with pytest.raises(sqlite3.IntegrityError):
+            ask(file, statement)
+
+
+def test_what_was_chosen_is_said_in_words_after_a_downgrade(engine: Engine, file: Path) -> None:
+    upgrade(engine)
+    ask(file, QUESTION)
+    ask(
+        file,
+        """UPDATE questions SET multiple = 1, choices = '["red","blue"]', answer = 'or gold'""",
+    )
+    downgrade(engine, "0003")
+    assert ask(file, "SELECT answer FROM questions") == [("red; blue\nor gold",)]
 
 
 async def test_an_older_database_is_brought_up_to_date_at_the_start(

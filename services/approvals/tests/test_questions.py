@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from hivecommon.bus import Bus
+from hivecommon.contracts.events import AgentChanged
 from hivecommon.contracts.inbox import InboxMessage
 from hivecommon.contracts.questions import (
     AnswerPeer,
@@ -173,3 +174,18 @@ async def test_too_many_open_ones_are_refused(alice: Bus) -> None:
 async def test_an_unknown_one_is_refused(operator: Bus) -> None:
     error = await refusal(operator.request(AnswerQuestion(id=99, answer="x")))
     assert error.code == "unknown_question"
+
+
+async def test_open_questions_go_with_a_renamed_agent(
+    alice: Bus, bob: Bus, operator: Bus, lifecycle: ScriptedLifecycle
+) -> None:
+    asked, to_peer = await ask(alice), await ask(bob, "bob", to="alice")
+    change = AgentChanged(agent="anna", what="renamed", detail="was alice")
+    await lifecycle.bus.publish_event("lifecycle", change)
+    async with asyncio.timeout(10):
+        while True:
+            found = {one.id: one for one in (await operator.request(ListQuestions())).questions}
+            if found[asked].asker == "anna" and found[to_peer].answerer == "anna":
+                break
+    await operator.request(AnswerQuestion(id=asked, answer="blue"))
+    assert len(await messages(operator, "anna", 1)) == 1

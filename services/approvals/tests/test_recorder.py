@@ -10,7 +10,13 @@ import pytest
 from hivecommon.bus import Bus
 from hivecommon.contracts.audit import AuditEntry, ListAudit
 from hivecommon.contracts.base import ErrorDetail
-from hivecommon.contracts.events import AgentChanged, AgentEvent, JobChanged, StatusChanged
+from hivecommon.contracts.events import (
+    AgentChanged,
+    AgentEvent,
+    JobChanged,
+    OperatorChanged,
+    StatusChanged,
+)
 from hivecommon.contracts.jobs import Job, JobState
 from hivecommon.contracts.roster import HarnessStatus
 from hivecommon.errors import HiveError
@@ -104,6 +110,29 @@ async def test_an_update_that_is_needed_is_told_once_until_the_agent_has_it(
             await source.publish_event("lifecycle", change)
         assert await told(operator, 3) == ["alice: needs update"] * 3
         assert len(await audited(operator, 3, what="needs update")) == 3
+
+
+async def test_what_is_published_twice_under_one_id_is_told_and_recorded_once(
+    serving: Serving, source: Bus, operator: Bus
+) -> None:
+    async with serving():
+        await audited(operator, 0)
+        for _ in range(2):
+            change = AgentChanged(agent="alice", what="rebuilt", by="operator:anna")
+            await source.publish_event("lifecycle", change, event_id="job-1")
+        await source.publish_event("lifecycle", AgentChanged(agent="bob", what="crashed"))
+        assert await told(operator, 2) == ["alice: rebuilt by operator anna", "bob: crashed"]
+        assert len(await audited(operator, 1, what="rebuilt")) == 1
+
+
+async def test_who_was_made_an_operator_by_whom_is_on_record(
+    serving: Serving, source: Bus, operator: Bus
+) -> None:
+    async with serving():
+        await audited(operator, 0)
+        await source.publish_event("lifecycle", OperatorChanged("ben", "added", "operator:anna"))
+        (entry,) = await audited(operator, 1, target="operator:")
+        assert (entry.who, entry.what, entry.target) == ("operator:anna", "added", "operator:ben")
 
 
 async def test_a_failed_job_is_on_record_with_its_code(

@@ -119,6 +119,16 @@ async def test_a_paused_one_sends_nothing_and_goes_on_from_now(bench: Bench) -> 
     assert await bench.sent() == []
 
 
+async def test_a_paused_schedule_goes_with_a_renamed_agent_too(bench: Bench) -> None:
+    made = await bench.store.create("alice", "report", DAILY, by="operator:anna", request_id="1")
+    await bench.store.pause(made.id, by="operator:anna")
+    await bench.ledger.change(
+        lambda connection: bench.store.follow_agent(connection, "alice", renamed_to="anna")
+    )
+    (found,) = await bench.store.all(None)
+    assert (found.agent, found.state) == ("anna", "paused")
+
+
 async def test_the_schedules_of_an_agent_go_with_it(bench: Bench) -> None:
     made = await bench.store.create("alice", "report", DAILY, by="operator:anna", request_id="1")
     await bench.ledger.change(

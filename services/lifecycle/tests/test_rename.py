@@ -9,8 +9,8 @@ import pytest
 from hive_lifecycle.patience import patiently
 from hivecommon.bus import Bus
 from hivecommon.contracts.inbox import InboxMessage
-from hivecommon.contracts.jobs import JobState
-from hivecommon.contracts.lifecycle import AgentSettings, Destroy, Rename, Stop
+from hivecommon.contracts.jobs import GetJob, JobState
+from hivecommon.contracts.lifecycle import AgentSettings, Destroy, FindStateDirs, Rename, Stop
 from hivecommon.contracts.roster import ContainerState
 from hivecommon.errors import HiveError
 from hivecommon.names import AgentName
@@ -134,3 +134,15 @@ async def test_a_rename_that_cannot_succeed_is_refused_at_once(hive: Hive) -> No
         with pytest.raises(HiveError) as caught:
             await hive.operator.request(Rename(agent=old, to=new))
         assert (old, new, caught.value.code) == (old, new, code)
+
+
+async def test_one_that_is_being_renamed_has_not_lost_its_directory(hive: Hive) -> None:
+    await hive.spawn("alice")
+    accepted = await hive.operator.request(Rename(agent="alice", to="carol"))
+    sender = await hive.approvals_bus()
+    async with asyncio.timeout(60):
+        while (await sender.request(FindStateDirs(agents=["alice"]))).present:
+            pass
+    job = (await hive.operator.request(GetJob(job=accepted.job))).job
+    assert job.state is JobState.DONE
+    assert (await sender.request(FindStateDirs(agents=["carol"]))).present == ["carol"]

@@ -207,9 +207,13 @@ class Bus:
         ) as error:
             raise Unavailable(f"no answer to {subject} within {timeout_s:g} s") from error
 
-    async def publish(self, subject: str, payload: bytes) -> None:
-        """Publish without an acknowledgement; during an outage up to 8 MiB are kept and sent later."""
-        await self._client.publish(subject, payload)
+    async def publish(self, subject: str, payload: bytes, *, message_id: str = "") -> None:
+        """Publish without an acknowledgement; during an outage up to 8 MiB are kept and sent later.
+
+        A stream drops what comes again under the same `message_id` within its dedupe window.
+        """
+        headers = {"Nats-Msg-Id": message_id} if message_id else None
+        await self._client.publish(subject, payload, headers=headers)
 
     async def publish_acked(
         self, subject: str, payload: bytes, *, message_id: str, timeout_s: float = 5.0
@@ -239,10 +243,14 @@ class Bus:
             raise Unavailable(f"not stored: {subject}: {str(error) or 'no answer'}") from error
         return not ack.duplicate
 
-    async def publish_event(self, service: str, body: HiveEventBody) -> None:
-        """Publish an event of a service, without waiting; during an outage it is kept and sent later."""
-        event = HiveEvent(id=uuid4().hex, at=datetime.now(UTC), body=body)  # noqa: TID251 - the edge: the moment of publishing
-        await self.publish(event.subject_for(service), msgspec.json.encode(event))
+    async def publish_event(self, service: str, body: HiveEventBody, *, event_id: str = "") -> None:
+        """Publish an event of a service, without waiting; during an outage it is kept and sent later.
+
+        `event_id` names what happened, so that it is one event however often it is published.
+        """
+        event = HiveEvent(id=event_id or uuid4().hex, at=datetime.now(UTC), body=body)  # noqa: TID251 - the edge: the moment of publishing
+        payload = msgspec.json.encode(event)
+        await self.publish(event.subject_for(service), payload, message_id=event_id)
 
     async def send_message(self, *, to: str, sender: str, message: InboxMessage) -> bool:
         """Put `message` into an inbox; return False when the stream had it already."""

@@ -90,7 +90,7 @@ def agent_words(body: AgentEventBody) -> str:  # noqa: C901, PLR0911, PLR0912 - 
     raise AssertionError("unreachable: all kinds are told")
 
 
-def hive_words(body: HiveEventBody) -> str:
+def hive_words(body: HiveEventBody) -> str:  # noqa: PLR0911 - one case for each kind of event
     """Return what a service's event says."""
     match body:
         case kinds.JobChanged():
@@ -106,6 +106,8 @@ def hive_words(body: HiveEventBody) -> str:
             by = f" by {body.by}" if body.by else ""
             detail = f": {body.detail}" if body.detail else ""
             return f"{body.agent} {body.what}{by}{detail}"
+        case kinds.OperatorChanged():
+            return f"operator {body.name} {body.what} by {body.by}"
         case kinds.QuestionChanged():
             asked = body.question
             return f"question {asked.id}, {asked.asker} to {asked.answerer}: {asked.state}"

@@ -42,21 +42,23 @@ async def setup(context: Context) -> AsyncIterator[Endpoints]:
     schedules = ScheduleStore(store.ledger, _now, config.local_zone)
     parts = Parts(store, Lifecycle(context.bus), schedules)
     questions = QuestionStore(store.ledger, _now)
-    sweeper = Sweeper(
-        store,
-        parts.lifecycle,
-        [kind.name for kind in KINDS.values() if kind.needs_state_dir],
-        every_s=config.sweep_s,
-    )
     executor_wake = store.watch()
     executor = Executor(parts, KINDS, wake=executor_wake, follow_s=config.follow_s)
     outbox = Outbox(database, context.bus, wake=store.watch(), resend_s=config.resend_s)
     marker = Marker(database, parts.lifecycle, wake=store.watch(), retry_s=config.follow_s)
     clockwork = Clockwork((schedules.fire_due, questions.expire), _now, wake=store.watch())
+    followers = (store.follow_agent, questions.follow_agent, schedules.follow_agent)
     recorder = Recorder(
-        store.ledger, schedules, context.bus,
+        store.ledger, followers, context.bus,
         tell_manager=config.tell_manager, poll_s=config.follow_s,
     )  # fmt: skip
+    sweeper = Sweeper(
+        store,
+        parts.lifecycle,
+        [kind.name for kind in KINDS.values() if kind.needs_state_dir],
+        every_s=config.sweep_s,
+        caught_up=recorder.caught_up,
+    )
     await context.bus.subscribe(HiveEvent.filter_for("job"), _on_job(executor_wake))
     await recorder.begin()
     background = (executor, outbox, sweeper, marker, clockwork, recorder)

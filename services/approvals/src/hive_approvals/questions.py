@@ -150,6 +150,22 @@ class QuestionStore:
 
         return await self._ledger.change_if_due(questions.c.deadline, is_open, now, work)
 
+    def follow_agent(
+        self, connection: Connection, agent: str, *, renamed_to: str | None = None
+    ) -> None:
+        """Let open questions of and to an agent go with it to its new name."""
+        if renamed_to is None:
+            return
+        is_open = questions.c.state == QuestionState.OPEN
+        for column in (questions.c.asker, questions.c.answerer):
+            moved = (
+                update(questions).where(is_open, column == agent)
+                .values({column: renamed_to, questions.c.version: questions.c.version + 1})
+                .returning(questions)
+            )  # fmt: skip
+            for row in connection.execute(moved).all():
+                self._announce(connection, row)
+
     def _ask(
         self, connection: Connection, asker: str, request: AskQuestion, request_id: str
     ) -> Question:

@@ -5,9 +5,10 @@ and nothing that happened while this service was away is missed.
 """
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 import nats.errors
@@ -21,11 +22,13 @@ from hivecommon.contracts.events import (
     AgentEvent,
     HiveEvent,
     JobChanged,
+    OperatorChanged,
     StatusChanged,
 )
 from hivecommon.contracts.inbox import InboxMessage
 from hivecommon.contracts.jobs import Job, JobState
 from hivecommon.contracts.streams import EVENTS
+from hivecommon.errors import Unavailable
 from hivecommon.names import MANAGER
 from nats.aio.msg import Msg
 from sqlalchemy import Column, Connection, select
@@ -33,7 +36,6 @@ from sqlalchemy.dialects.sqlite import insert
 
 from hive_approvals import audit, outbox
 from hive_approvals.ledger import Ledger
-from hive_approvals.schedules import ScheduleStore
 from hive_approvals.tables import conditions, cursors
 
 _CURSOR: Final = "events"
@@ -49,15 +51,25 @@ _OURSELVES: Final = f"agent:{MANAGER}"
 _log = structlog.get_logger()
 
 
+class Follow(Protocol):
+    """Lets what belongs to an agent go with it: to its new name, or to rest when it is gone."""
+
+    def __call__(
+        self, connection: Connection, agent: str, *, renamed_to: str | None = None
+    ) -> None:
+        """Do so in the transaction of `connection`."""
+
+
 class Recorder:
     """Reads the events of the services in order, and what harnesses say of their logins."""
 
     def __init__(
-        self, ledger: Ledger, schedules: ScheduleStore, bus: Bus, *, tell_manager: bool,
+        self, ledger: Ledger, followers: Sequence[Follow], bus: Bus, *, tell_manager: bool,
         poll_s: float,
     ) -> None:  # fmt: skip
         self._ledger = ledger
-        self._schedules = schedules
+        self._followers = followers
+        self._reading = asyncio.Lock()
         self._bus = bus
         self._tell_manager = tell_manager
         self._poll_s = poll_s
@@ -91,7 +103,18 @@ class Recorder:
     async def _heard(self, _msg: Msg) -> None:
         self._wake.set()
 
+    async def caught_up(self) -> None:
+        """Return once everything is taken in that happened before; raise `Unavailable`."""
+        try:
+            await self._catch_up()
+        except (nats.errors.Error, nats.js.errors.Error) as error:
+            raise Unavailable(f"events cannot be read: {error}") from error
+
     async def _catch_up(self) -> None:
+        async with self._reading:
+            await self._read_on()
+
+    async def _read_on(self) -> None:
         seq = await self._ledger.read(_cursor) or 0
         while True:
             try:
@@ -119,6 +142,9 @@ class Recorder:
             match event.body:
                 case AgentChanged():
                     self._record_change(connection, event, event.body)
+                case OperatorChanged(name=name, what=what, by=by):
+                    entry = audit.Entry(event.at, by, what, f"operator:{name}", "done")
+                    audit.record(connection, entry)
                 case JobChanged(job=job) if job.state is JobState.FAILED:
                     _record_failure(connection, event.at, job)
 
@@ -141,10 +167,10 @@ class Recorder:
         )
         audit.record(connection, entry)
         if change.what == "destroyed":
-            self._schedules.follow_agent(connection, change.agent)
+            self._follow(connection, change.agent, None)
         elif change.what == "renamed":
             old = change.detail.removeprefix("was ")
-            self._schedules.follow_agent(connection, old, renamed_to=change.agent)
+            self._follow(connection, old, change.agent)
         if change.what in _TOLD and change.by != _OURSELVES:
             by = f" by {change.by.replace(':', ' ')}" if change.by else ""
             detail = f": {change.detail}" if change.detail else ""
@@ -152,6 +178,10 @@ class Recorder:
                 connection, change.agent, f"event-{event.id}", event.at,
                 f"{change.agent}: {change.what}{by}{detail}",
             )  # fmt: skip
+
+    def _follow(self, connection: Connection, agent: str, renamed_to: str | None) -> None:
+        for follow in self._followers:
+            follow(connection, agent, renamed_to=renamed_to)
 
     async def heard_status(self, msg: Msg) -> None:
         """Tell when an agent needs a login, or has one again: each change once."""

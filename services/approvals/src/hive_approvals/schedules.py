@@ -19,6 +19,7 @@ from hive_approvals.tables import schedules
 _SENDER: Final = "schedule"
 _SELF: Final = "service:approvals"
 _OVER: Final = frozenset({ScheduleState.ENDED, ScheduleState.DELETED})
+_KEPT: Final = tuple(state for state in ScheduleState if state is not ScheduleState.DELETED)
 MAX_SCHEDULES: Final = 1000
 MAX_REMINDERS: Final = 50
 """Of one agent for itself."""
@@ -212,7 +213,8 @@ class ScheduleStore:
         self, connection: Connection, agent: str, *, renamed_to: str | None = None
     ) -> None:
         """Let the schedules of an agent go with it: to its new name, or to rest when it is gone."""
-        mine = (schedules.c.agent == agent, schedules.c.state == ScheduleState.ACTIVE)
+        going = [ScheduleState.ACTIVE] if renamed_to is None else _KEPT
+        mine = (schedules.c.agent == agent, schedules.c.state.in_(going))
         for row in connection.execute(select(schedules).where(*mine)).all():
             if renamed_to is not None:
                 self._set(connection, row.id, {"agent": renamed_to}, _SELF, "rename")

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 from hivecommon.contracts.approvals import Approval, ApprovalId, ApprovalKind, ApprovalState
 from hivecommon.errors import HiveError
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from hive_approvals import audit, errors, marks, outbox, policy, rows
 from hive_approvals.database import Database
@@ -168,6 +168,32 @@ class ApprovalStore:
                 outbox.announce(connection, record, self._clock())
 
         await self.ledger.change(work)
+
+    def follow_agent(
+        self, connection: Connection, agent: str, *, renamed_to: str | None = None
+    ) -> None:
+        """Let what waits for an agent go with it to its new name; what is gone is swept.
+
+        The digest changes with the name: who looked at it before is shown it again.
+        """
+        if renamed_to is None:
+            return
+        # A spawn is about the name and not about an agent that had it.
+        mine = (
+            approvals.c.state == ApprovalState.PENDING,
+            approvals.c.agent == agent,
+            approvals.c.kind != ApprovalKind.SPAWN,
+        )
+        for record in rows.find(connection, *mine):
+            approval = record.approval
+            own = select(approvals.c.details).where(approvals.c.id == approval.id)
+            details: bytes = connection.execute(own).scalar_one()
+            digest = policy.digest_of(approval.kind, renamed_to, details)
+            moved = rows.swap(connection, approval, {"agent": renamed_to, "digest": digest})
+            if moved is not None:
+                outbox.announce(connection, moved, self._clock())
+                detail = f"{agent} is now {renamed_to}"
+                self._audit(connection, SELF, "rename", approval.id, approval.state, detail)
 
     def _ask(self, connection: Connection, ask: Ask) -> Approval:
         if first := _asked_before(connection, ask):

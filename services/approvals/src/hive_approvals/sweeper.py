@@ -1,7 +1,7 @@
 """Finds pending approvals whose agent has lost its state directory, and fails them (S12)."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 
 import structlog
 from hivecommon.contracts.approvals import ApprovalKind
@@ -19,12 +19,13 @@ class Sweeper:
 
     def __init__(
         self, store: ApprovalStore, lifecycle: Lifecycle, kinds: Collection[ApprovalKind], *,
-        every_s: float,
+        every_s: float, caught_up: Callable[[], Awaitable[None]],
     ) -> None:  # fmt: skip
         self._store = store
         self._lifecycle = lifecycle
         self._kinds = kinds
         self._every_s = every_s
+        self._caught_up = caught_up
         self._lock = asyncio.Lock()
         self._begun = 0
 
@@ -58,8 +59,17 @@ class Sweeper:
         except HiveError as error:
             _log.info("sweep_skipped", code=error.code, reason=error.message)
             return
-        for approval in waiting:
-            if approval.agent in present:
+        lost = {one.id: one.agent for one in waiting if one.agent not in present}
+        if not lost:
+            return
+        try:
+            # A directory may have gone because its agent was renamed: that is known then.
+            await self._caught_up()
+        except HiveError as error:
+            _log.info("sweep_skipped", code=error.code, reason=error.message)
+            return
+        for approval in await self._store.pending_of(self._kinds):
+            if lost.get(approval.id) != approval.agent:
                 continue
             failed = await self._store.advance(approval, policy.Event.ORPHAN, note=policy.ORPHANED)
             if failed is not None:

@@ -106,7 +106,7 @@ async def _working(
         roster=Roster(bus, runtime.name, now),
         inboxes=Inboxes(bus, now),
         repos=ConfigRepos(hive.home, config.git, run),
-        tell=lambda change: _publish(bus, change),
+        tell=lambda change, event_id="": _publish(bus, change, event_id),
         submit=lambda key, order, by: jobs.submit(key, order, requested_by=by),
         run=run,
         clock=now,
@@ -196,9 +196,9 @@ def _system_login(hive: HiveEnvironment) -> Login:
     return Login(hive.bus.url, "lifecycle (system)", "_INBOX", seed)
 
 
-async def _publish(bus: Bus, body: HiveEventBody) -> None:
+async def _publish(bus: Bus, body: HiveEventBody, event_id: str = "") -> None:
     try:
-        await bus.publish_event("lifecycle", body)
+        await bus.publish_event("lifecycle", body, event_id=event_id)
     except nats.errors.Error as error:
         _log.warning("event_not_published", error=str(error) or type(error).__name__)
 

@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from hivecommon.command import Run
-from hivecommon.contracts.events import AgentChanged
+from hivecommon.contracts.events import AgentChanged, OperatorChanged
 from hivecommon.contracts.jobs import Job
 from hivecommon.contracts.lifecycle import AgentSettings
 from hivecommon.contracts.roster import ContainerState
@@ -42,8 +42,14 @@ _HAPPENED: Final = {
 
 _log = structlog.get_logger()
 
-Tell = Callable[[AgentChanged], Awaitable[None]]
-"""Publishes an event; never raises."""
+
+class Tell(Protocol):
+    """Publishes an event; never raises."""
+
+    async def __call__(self, change: AgentChanged | OperatorChanged, event_id: str = "") -> None:
+        """Do so; under the same id it is one event."""
+
+
 Submit = Callable[[str, Order, str], Awaitable[object]]
 """Puts an order into the queue under a key, for whoever is named; the same key does so once."""
 
@@ -93,7 +99,9 @@ class Operations:
             case Verb.APPLY:
                 await self.deploying.apply(order, report)
                 detail = f"{order.commit[:10]}, approval {order.approval}"
-        await self.tell(AgentChanged(agent=name, what=what, by=job.requested_by, detail=detail))
+        change = AgentChanged(agent=name, what=what, by=job.requested_by, detail=detail)
+        # A kill before the job's end has it done and told again.
+        await self.tell(change, f"job-{job.id}")
 
     async def _update(self, job: Job, order: Order, report: Report) -> None:
         """Take newer inputs, then have every agent rebuilt, each by a job of its own."""
@@ -115,7 +123,8 @@ class Operations:
             AgentChanged(
                 agent=order.agent, what=_HAPPENED[order.verb], by=job.requested_by,
                 detail="; ".join(moved),
-            )
+            ),
+            f"job-{job.id}",
         )  # fmt: skip
 
     async def give_up(self, order: Order) -> None:

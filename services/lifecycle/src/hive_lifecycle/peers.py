@@ -157,10 +157,21 @@ class PeerVerbs:
         return stored.job
 
     async def find_state_dirs(self, _call: Call, request: FindStateDirs) -> StateDirs:
-        """Tell which agents have a state directory; a link in its place is none."""
+        """Tell which agents have a state directory; a link in its place is none.
+
+        One that is being renamed has not lost it: where it went is told when that is over.
+        """
         names = [parse_agent_name(agent) for agent in request.agents]
         home = self._do.config.hive.home
-        return StateDirs(present=[name for name in names if agent_files.has_state(home, name)])
+        moving = {
+            stored.order.agent
+            for stored in self._do.store.active_jobs()
+            if stored.order.verb is Verb.RENAME
+        }
+        present: list[str] = [
+            name for name in names if name in moving or agent_files.has_state(home, name)
+        ]
+        return StateDirs(present=present)
 
     async def check_name(self, _call: Call, request: CheckName) -> Done:
         """Refuse as the spawn would be."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 from hivecommon.bus import Bus
 from hivecommon.contracts.approvals import RecordSpawn
 from hivecommon.contracts.base import Request
+from hivecommon.contracts.events import OperatorChanged
 from hivecommon.contracts.jobs import (
     CancelJob,
     GetJob,
@@ -220,14 +221,18 @@ class OperatorVerbs:
         """Answer with the operators' names."""
         return OperatorsReply(operators=self._do.registry.operators())
 
-    async def add_operator(self, _call: Call, request: AddOperator) -> OperatorsReply:
+    async def add_operator(self, call: Call, request: AddOperator) -> OperatorsReply:
         """Make an operator, or find one."""
+        known = request.name in self._do.registry.operators()
         await self._do.registry.add_operator(request.name)
+        if not known:
+            await self._do.tell(OperatorChanged(request.name, "added", str(call.caller)))
         return OperatorsReply(operators=self._do.registry.operators())
 
-    async def remove_operator(self, _call: Call, request: RemoveOperator) -> OperatorsReply:
+    async def remove_operator(self, call: Call, request: RemoveOperator) -> OperatorsReply:
         """Cut an operator off."""
         await self._do.registry.remove_operator(request.name)
+        await self._do.tell(OperatorChanged(request.name, "removed", str(call.caller)))
         return OperatorsReply(operators=self._do.registry.operators())
 
 

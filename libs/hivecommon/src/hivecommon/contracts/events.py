@@ -218,6 +218,15 @@ class AgentChanged(msgspec.Struct, frozen=True, tag_field="kind", tag="agent"):
     detail: str = ""
 
 
+class OperatorChanged(msgspec.Struct, frozen=True, tag_field="kind", tag="operator"):
+    """An operator was added or removed."""
+
+    name: str
+    what: str
+    """`added` or `removed`."""
+    by: str
+
+
 class ServiceChanged(msgspec.Struct, frozen=True, tag_field="kind", tag="service"):
     """A service started or stopped."""
 
@@ -238,7 +247,13 @@ class ScheduleChanged(msgspec.Struct, frozen=True, tag_field="kind", tag="schedu
 
 
 HiveEventBody = (
-    JobChanged | ApprovalChanged | AgentChanged | ServiceChanged | QuestionChanged | ScheduleChanged
+    JobChanged
+    | ApprovalChanged
+    | AgentChanged
+    | OperatorChanged
+    | ServiceChanged
+    | QuestionChanged
+    | ScheduleChanged
 )
 
 
