@@ -2,12 +2,13 @@
 {
   config,
   lib,
+  pkgs,
   ...
 }:
 let
   cfg = config.services.hyperhive;
   common = import ./service.nix { inherit lib cfg; };
-  tokenFile = if cfg.forge.tokenFile != null then cfg.forge.tokenFile else "${cfg.stateDir}/forge/admin-token";
+  ownToken = cfg.forge.container && cfg.forge.tokenFile == null;
 in
 {
   config = lib.mkIf (cfg.enable && cfg.forge.enable) {
@@ -15,18 +16,34 @@ in
       description = "hyperhive: the forge's gateway";
       wants = common.unit.wants ++ lib.optional cfg.forge.container "container@hive-forge.service";
       after = common.unit.after ++ lib.optional cfg.forge.container "container@hive-forge.service";
-      environment = common.environment // {
-        HIVE_FORGE_TOKEN_FILE = "%d/forge-admin-token";
-      };
+      # It pushes the mirrors.
+      path = [ pkgs.git ];
+      environment =
+        common.environment
+        // {
+          HYPERHIVE_GIT = "${pkgs.git}/bin/git";
+          # Our own container makes the token at its first start; until then the gateway says what
+          # it waits for, where a credential that is not there would keep it from starting.
+          HIVE_FORGE_TOKEN_FILE =
+            if ownToken then "${cfg.stateDir}/forge/admin-token" else "%d/forge-admin-token";
+        }
+        // lib.optionalAttrs (cfg.forge.webhookPort != 0) {
+          HIVE_FORGE_WEBHOOK_PORT = toString cfg.forge.webhookPort;
+        };
       serviceConfig =
         common.serviceConfig
         // common.hardening
-        // common.confined
+        // removeAttrs common.confined [ "InaccessiblePaths" ]
         // {
           ExecStart = "${cfg.package}/bin/hive-forge-gw";
-          LoadCredential = "forge-admin-token:${toString tokenFile}";
-          # The forge writes agents' tokens into their state.
-          InaccessiblePaths = [ "-${cfg.stateDir}/applied" ];
+          # It writes agents' tokens into their state, and mirrors what these two hold.
+          ReadOnlyPaths = [
+            "-${cfg.stateDir}/applied"
+            "-${cfg.stateDir}/meta"
+          ];
+        }
+        // lib.optionalAttrs (!ownToken) {
+          LoadCredential = "forge-admin-token:${toString cfg.forge.tokenFile}";
         };
     };
   };

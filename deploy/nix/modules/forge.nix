@@ -12,9 +12,6 @@ in
   config = lib.mkIf (cfg.enable && cfg.forge.enable && cfg.forge.container) {
     systemd.tmpfiles.rules = [ "d ${shared} 0700 root root -" ];
 
-    # The gateway needs the token, which the container makes at its first start.
-    systemd.services.hyperhive-forge-gw.unitConfig.StartLimitIntervalSec = 0;
-
     containers.hive-forge = {
       autoStart = true;
       # The host's network: agents and services reach it on the loopback.
@@ -30,7 +27,9 @@ in
           admin = pkgs.writeShellScript "hive-forge-admin" ''
             set -eu
             token=/run/hive-forge/admin-token
-            [ -s "$token" ] && exit 0
+            # The mark lies with Forgejo's own data: without these the token is one of nothing.
+            made=${forgejo.stateDir}/.hive-admin-token
+            [ -s "$token" ] && [ -e "$made" ] && exit 0
             run() { ${pkgs.util-linux}/bin/runuser -u ${forgejo.user} -- "$@"; }
             forgejo() {
               run env FORGEJO_WORK_DIR=${forgejo.stateDir} ${forgejo.package}/bin/forgejo \
@@ -43,6 +42,7 @@ in
             forgejo admin user generate-access-token --username hive-admin \
               --token-name "hive-$(date +%s)" --scopes all --raw > "$token.tmp"
             mv "$token.tmp" "$token"
+            touch "$made"
           '';
         in
         {
@@ -59,6 +59,8 @@ in
                 START_SSH_SERVER = false;
               };
               service.DISABLE_REGISTRATION = true;
+              # The gateway listens there, if anywhere.
+              webhook.ALLOWED_HOST_LIST = "loopback";
               federation.ENABLED = false;
               openid = {
                 ENABLE_OPENID_SIGNIN = false;

@@ -17,7 +17,10 @@ let
     "dashboard.port" = cfg.dashboard.port;
   }
   // lib.optionalAttrs (cfg.bus.monitorPort != 0) { "bus.monitorPort" = cfg.bus.monitorPort; }
-  // lib.optionalAttrs (cfg.forge.enable && cfg.forge.container) { "forge.port" = cfg.forge.port; };
+  // lib.optionalAttrs (cfg.forge.enable && cfg.forge.container) { "forge.port" = cfg.forge.port; }
+  // lib.optionalAttrs (cfg.forge.enable && cfg.forge.webhookPort != 0) {
+    "forge.webhookPort" = cfg.forge.webhookPort;
+  };
   names = builtins.attrNames ports;
   twins = builtins.filter (
     name: builtins.any (other: other < name && ports.${other} == ports.${name}) names

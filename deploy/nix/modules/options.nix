@@ -170,6 +170,14 @@ in
           makes its token itself.
         '';
       };
+      webhookPort = mkOption {
+        type = types.port;
+        default = 0;
+        description = ''
+          Port on 127.0.0.1 for the forge's webhooks (`HIVE_FORGE_WEBHOOK_PORT`), so that
+          notifications arrive at once; 0 looks for them every 15 seconds.
+        '';
+      };
     };
   };
 }

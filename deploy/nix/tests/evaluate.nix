@@ -10,7 +10,8 @@ let
     type = "derivation";
     outPath = "/stub/${name}";
   };
-  pkgs = builtins.listToAttrs (
+  # nixpkgs' makes a file of the text; here the text itself is looked at.
+  pkgs = { writeShellScript = _name: text: text; } // builtins.listToAttrs (
     map
       (name: {
         inherit name;
@@ -20,6 +21,7 @@ let
         "claude-code"
         "coreutils"
         "e2fsprogs"
+        "forgejo-lts"
         "git"
         "hyperhive"
         "nats-server"
@@ -47,6 +49,10 @@ let
     { hyperhive.agent = lib.mkDefault "alice"; }
     agent
   ];
+  forgeConfig = evaluate [
+    ./stub-nixpkgs/nixos-forgejo.nix
+    hostConfig.containers.hive-forge.config
+  ];
   allowed = agentConfig.nixpkgs.config.allowUnfreePredicate;
 in
 {
@@ -59,6 +65,11 @@ in
     firewall = hostConfig.networking.firewall.allowedTCPPorts;
     containers = builtins.mapAttrs (_: container: removeAttrs container [ "config" ]) hostConfig.containers;
     failed = map (each: each.message) (builtins.filter (each: !each.assertion) hostConfig.assertions);
+  };
+  forge = {
+    services = services forgeConfig;
+    inherit (forgeConfig.services) forgejo;
+    firewall = forgeConfig.networking.firewall.enable;
   };
   agent = {
     services = services agentConfig;

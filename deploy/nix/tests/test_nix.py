@@ -39,7 +39,8 @@ def evaluate(part: str, module: str, home: Path) -> dict[str, Any]:
 
 def _evaluate(part: str, module: str, home: Path) -> subprocess.CompletedProcess[str]:
     argv = ["nix-instantiate", "--eval", "--json", "--strict", str(TESTS / "evaluate.nix")]
-    return nix(*argv, "-A", part, "--arg", part, f"{{ {module} }}", home=home)
+    whose = "agent" if part == "agent" else "host"  # the forge's container is the host's
+    return nix(*argv, "-A", part, "--arg", whose, f"{{ {module} }}", home=home)
 
 
 def refusal(module: str, home: Path) -> str:
@@ -170,14 +171,118 @@ def test_services_that_start_no_containers_have_no_capabilities(tmp_path: Path) 
             assert config["NoNewPrivileges"] is True
 
 
+FORGE = ENABLED + "services.hyperhive.forge.enable = true;"
+
+
 def test_a_forge_of_our_own_is_a_container_on_the_hosts_network(tmp_path: Path) -> None:
-    host = evaluate("host", ENABLED + "services.hyperhive.forge.enable = true;", tmp_path)
-    assert host["containers"]["hive-forge"]["privateNetwork"] is False
+    host = evaluate("host", FORGE, tmp_path)
+    container = host["containers"]["hive-forge"]
+    assert (container["privateNetwork"], container["autoStart"]) == (False, True)
     gateway = host["services"]["hyperhive-forge-gw"]
-    assert gateway["serviceConfig"]["LoadCredential"] == (
-        "forge-admin-token:/var/lib/hyperhive/forge/admin-token"
-    )
+    shared = container["bindMounts"]["/run/hive-forge"]["hostPath"]
+    assert f"d {shared} 0700 root root -" in host["tmpfiles"]["rules"]
+    assert gateway["environment"]["HIVE_FORGE_TOKEN_FILE"] == f"{shared}/admin-token"
     assert gateway["environment"]["HIVE_FORGE_URL"] == "http://127.0.0.1:3000"
+    # A credential that is not there yet would keep the gateway from starting and saying so.
+    assert "LoadCredential" not in gateway["serviceConfig"]
+
+
+def test_our_own_forge_is_closed_to_the_world_and_makes_its_token_by_itself(tmp_path: Path) -> None:
+    module = FORGE + "services.hyperhive.forge.port = 3100;"
+    forge = evaluate("forge", module, tmp_path)
+    assert forge["forgejo"]["database"]["type"] == "sqlite3"
+    settings = forge["forgejo"]["settings"]
+    server = settings["server"]
+    assert (server["HTTP_ADDR"], server["HTTP_PORT"]) == ("127.0.0.1", 3100)
+    assert server["ROOT_URL"] == "http://127.0.0.1:3100/"
+    assert (server["DISABLE_SSH"], server["START_SSH_SERVER"]) == (True, False)
+    assert settings["service"]["DISABLE_REGISTRATION"] is True
+    assert settings["federation"]["ENABLED"] is False
+    assert settings["webhook"]["ALLOWED_HOST_LIST"] == "loopback"
+    admin = forge["services"]["hive-forge-admin"]
+    assert admin["wantedBy"] == ["multi-user.target"]
+    assert admin["after"] == ["forgejo.service"]
+    assert "--config /var/lib/forgejo/custom/conf/app.ini" in admin["serviceConfig"]["ExecStart"]
+    shell = subprocess.run(
+        ["bash", "-n"], input=admin["serviceConfig"]["ExecStart"], text=True, check=False,
+        capture_output=True,
+    )  # fmt: skip
+    assert shell.returncode == 0, shell.stderr
+
+
+def test_the_administrators_token_is_made_once_and_again_when_the_forge_is_new(
+    tmp_path: Path,
+) -> None:
+    admin = evaluate("forge", FORGE, tmp_path)["services"]["hive-forge-admin"]
+    script = admin["serviceConfig"]["ExecStart"]
+    bin_of, data, shared = tmp_path / "bin", tmp_path / "data", tmp_path / "shared"
+    for folder in (bin_of, data, shared):
+        folder.mkdir()
+    for place, stand_in in (
+        ("/stub/util-linux/bin/runuser", bin_of / "runuser"),
+        ("/stub/forgejo-lts/bin/forgejo", bin_of / "forgejo"),
+        ("/var/lib/forgejo", data),
+        ("/run/hive-forge", shared),
+    ):
+        script = script.replace(place, str(stand_in))
+    (bin_of / "runuser").write_text('#!/bin/sh\nshift 3\nexec "$@"\n')
+    (bin_of / "forgejo").write_text(
+        f'#!/bin/sh\necho "$@" >> {data}/calls\n'
+        f'case "$*" in *"user list"*) cat {data}/users 2>/dev/null;; *create*) echo hive-admin'
+        f" > {data}/users;; *generate*) echo token-$(wc -l < {data}/calls);; esac\n"
+    )
+    for program in bin_of.iterdir():
+        program.chmod(0o755)
+
+    def start() -> str:
+        subprocess.run(["bash", "-c", script], check=True, capture_output=True)
+        return (shared / "admin-token").read_text()
+
+    first = start()
+    assert (shared / "admin-token").stat().st_mode & 0o777 == 0o600
+    assert start() == first
+    assert (data / "calls").read_text().count("admin user create") == 1
+    for file in data.iterdir():  # `nixos-container destroy hive-forge`
+        file.unlink()
+    assert start() != ""
+    assert (data / "calls").read_text().count("generate-access-token") == 1
+
+
+def test_the_gateway_reaches_what_it_mirrors_and_has_git(tmp_path: Path) -> None:
+    gateway = evaluate("host", FORGE, tmp_path)["services"]["hyperhive-forge-gw"]
+    config = gateway["serviceConfig"]
+    assert "InaccessiblePaths" not in config
+    assert config["ReadOnlyPaths"] == ["-/var/lib/hyperhive/applied", "-/var/lib/hyperhive/meta"]
+    assert config["ReadWritePaths"] == ["/var/lib/hyperhive"]
+    assert gateway["environment"]["HYPERHIVE_GIT"] == "/stub/git/bin/git"
+    assert gateway["path"] == ["/stub/git"]
+
+
+def test_webhooks_have_a_port_that_nothing_else_has(tmp_path: Path) -> None:
+    polled = evaluate("host", FORGE, tmp_path)["services"]["hyperhive-forge-gw"]
+    assert "HIVE_FORGE_WEBHOOK_PORT" not in polled["environment"]
+    module = FORGE + "services.hyperhive.forge.webhookPort = 3001;"
+    hooked = evaluate("host", module, tmp_path)["services"]["hyperhive-forge-gw"]
+    assert hooked["environment"]["HIVE_FORGE_WEBHOOK_PORT"] == "3001"
+    for taken, words in (("3000", "two options have the same port"), ("8200", "agents' pages")):
+        module = FORGE + f"services.hyperhive.forge.webhookPort = {taken};"
+        assert any(words in said for said in evaluate("host", module, tmp_path)["failed"])
+
+
+def test_the_token_of_an_existing_forge_is_a_credential(tmp_path: Path) -> None:
+    module = (
+        FORGE
+        + 'services.hyperhive.forge = { container = false; url = "https://git.example";'
+        + ' tokenFile = "/run/secrets/forge"; };'
+    )
+    host = evaluate("host", module, tmp_path)
+    gateway = host["services"]["hyperhive-forge-gw"]
+    assert gateway["serviceConfig"]["LoadCredential"] == "forge-admin-token:/run/secrets/forge"
+    where = "%d/forge-admin-token"
+    assert gateway["environment"]["HIVE_FORGE_TOKEN_FILE"] == where
+    assert gateway["environment"]["HIVE_FORGE_URL"] == "https://git.example"
+    assert host["containers"] == {}
+    assert (host["failed"], gateway["wants"]) == ([], ["hyperhive-bus.service"])
 
 
 def test_an_existing_forge_needs_its_token(tmp_path: Path) -> None:
