@@ -17,7 +17,7 @@ from bench.frame.turns import CPU, WALL, Act, in_turn
 AIM_MS: Final = 200
 _ROUNDS: Final = 15
 _BUDGET_S: Final = 25
-_REPO: Final = "org/repo"
+_REPO: Final = "guild/main"
 
 
 async def measure() -> Result:
@@ -25,7 +25,7 @@ async def measure() -> Result:
     command = str(Path(sys.executable).with_name("hive-forge"))
     with tempfile.TemporaryDirectory() as folder, scripted_site(Path(folder) / "forge") as site:
         (Path(folder) / "forge-token").write_text(site.user("alice"))
-        site.organization("org", "alice")
+        site.organization("guild", "alice")
         site.repository(*_REPO.split("/"))
         site.made("POST", f"/repos/{_REPO}/issues", {"title": "one"})
         environment = {

@@ -36,5 +36,5 @@ def scripted(tmp_path: Path) -> Iterator[Place]:
     """A place on a forge that obeys: for faults, which a real one does not have on demand."""
     with scripted_site(tmp_path / "forge") as site:
         tokens = {name: site.user(name) for name in ("alice", "bob")}
-        site.organization("org", *tokens)
-        yield settle(site, site.repository("org", "repo"), tokens, tmp_path, run)
+        site.organization("guild", *tokens)
+        yield settle(site, site.repository("guild", "main"), tokens, tmp_path, run)

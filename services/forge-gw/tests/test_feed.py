@@ -137,6 +137,87 @@ async def test_pull_requests_are_asked_for_reviewed_and_merged(two: Two) -> None
     assert f"{two.bob} merged" in first_lines(messages)
 
 
+async def pull(two: Two) -> int:
+    """Open a pull request of alice's and return its number."""
+    content = {"content": "b25lCg==", "message": "m", "new_branch": "side"}
+    two.act(two.alice, "POST", "/contents/a.txt", **content)
+    made = two.act(two.alice, "POST", "/pulls", title="p", head="side", base="main")
+    return int(str(made["number"]))
+
+
+def on_code(*bodies: str) -> dict[str, object]:
+    """Return a review that consists of comments on a line of code."""
+    comments = [{"path": "a.txt", "new_position": 1, "body": body} for body in bodies]
+    return {"event": "COMMENT", "body": "", "comments": comments}
+
+
+async def test_what_is_said_on_lines_of_code_arrives_and_mentions_there_count(two: Two) -> None:
+    number = await pull(two)
+    two.act(two.bob, "POST", f"/pulls/{number}/reviews", **on_code("off by one", "and here"))
+    (message,) = await two.inbox(two.alice, 1)
+    assert first_lines([message]) == [f"{two.bob} reviewed"]
+    assert "> off by one" in message.body
+    assert "> and here" in message.body
+    other = two.issue(two.alice, title="after")  # what comes later wakes nobody twice
+    two.say(two.bob, other, "fine")
+    assert len(await two.inbox(two.alice, 2)) == 2
+    third = two.gateway.site.user(f"c{two.alice[1:]}")
+    two.gateway.site.made(
+        "PUT", f"/repos/{two.repo}/collaborators/c{two.alice[1:]}", {"permission": "write"}
+    )
+    two.site.made("POST", f"/repos/{two.repo}/pulls/{number}/reviews",
+                  on_code(f"what does @{two.bob} say?"), token=third)  # fmt: skip
+    messages = await two.inbox(two.bob, 1)
+    assert f"> what does @{two.bob} say?" in messages[-1].body
+
+
+async def test_a_long_talk_with_comments_on_code_in_it_loses_no_word(two: Two) -> None:
+    """The forge cuts a timeline into pages first and leaves the comments on code out afterwards."""
+    number = await pull(two)
+    words = [f"word {count}" for count in range(70)]
+    for count, word in enumerate(words):
+        if count == 20:
+            two.act(two.bob, "POST", f"/pulls/{number}/reviews", **on_code("hm", "hm"))
+        two.say(two.bob, number, word)
+    messages = await two.inbox(two.alice, len(words) + 1, within_s=60)
+    said = [message.body.split("> ")[-1] for message in messages]
+    assert Counter(word for word in said if word.startswith("word")) == Counter(words)
+    assert len(messages) == len(words) + 1
+
+
+async def test_a_forge_with_small_pages_loses_nothing(scripted_two: Two) -> None:
+    script = scripted_two.site.script
+    assert script is not None
+    scripted_two.gateway.kill()
+    script.world.max_page = 3
+    numbers = [
+        scripted_two.issue("alice", title=f"t{count}", assignees=["bob"]) for count in range(7)
+    ]
+    for count in range(8):
+        scripted_two.say("alice", numbers[0], f"word {count}")
+    scripted_two.gateway.start()
+    messages = await scripted_two.inbox("bob", len(numbers) + 8)
+    assert len({message.id for message in messages}) == len(messages) == len(numbers) + 8
+
+
+async def test_one_thread_that_cannot_be_read_holds_no_other_up(scripted_two: Two) -> None:
+    two, script = scripted_two, scripted_two.site.script
+    assert script is not None
+    bad = two.issue("alice", title="broken", body="words")
+    script.faults.order(f"GET .*/issues/{bad}$", Fault(500, "nil pointer"), times=1000)
+    two.act("alice", "PATCH", f"/issues/{bad}", assignees=["bob"])
+    good = two.issue("alice", title="fine", assignees=["bob"])
+    messages = await two.inbox("bob", 1)
+    assert f"#{good} " in messages[0].body
+    failed = await forge_status(
+        two.operator, lambda s: any(each.detail.count("nil pointer") for each in s.accounts)
+    )
+    assert failed.state == "ready"
+    script.faults.queue.clear()
+    messages = await two.inbox("bob", 2)
+    assert f"#{bad} " in messages[1].body
+
+
 async def test_nobody_is_woken_by_what_merely_happens_in_a_repository(two: Two) -> None:
     number = two.issue(two.alice, title="between us")
     two.say(two.alice, number, "hm")

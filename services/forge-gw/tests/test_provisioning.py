@@ -1,5 +1,6 @@
 """Accounts, tokens, places and mirrors: made once, repaired, renamed, removed."""
 
+import asyncio
 import json
 import shutil
 import stat
@@ -18,12 +19,14 @@ from hivecommon.contracts.forge import (
 from hivecommon.errors import HiveError
 from hivetesting.forge.gateway import (
     GatewayProcess,
+    commit,
     forge_status,
     mirrored,
     ready,
     set_roster,
     tell,
 )
+from hivetesting.forge.site import Site
 
 
 async def test_an_agent_gets_an_account_a_token_and_a_place_to_work(
@@ -86,8 +89,7 @@ async def test_the_applied_config_is_mirrored_and_follows(
     await forge_status(operator, mirrored(mirror))
     second = gateway.apply(alice, "two")
     await operator.request(ProvisionForge(agent=alice), timeout_s=20)
-    head = gateway.site.made("GET", f"/repos/{mirror}/branches/main")["commit"]["id"]
-    assert head == second
+    await _until_mirrored(gateway.site, mirror, second)
     own = gateway.site.ask(
         "GET", f"/repos/{mirror}/contents/agent.toml", token=gateway.token(alice)
     )
@@ -97,6 +99,16 @@ async def test_the_applied_config_is_mirrored_and_follows(
         "PUT", f"/repos/{mirror}/contents/agent.toml", {}, token=gateway.token(alice)
     )
     assert pushed.status_code in {403, 422}
+
+
+async def _until_mirrored(site: Site, repo: str, head: str) -> None:
+    """Wait for a commit: a real forge takes note of a push a moment later, and errs until then."""
+    found = ""
+    async with asyncio.timeout(20):
+        while found != head:
+            answer = site.ask("GET", f"/repos/{repo}/branches/main")
+            found = answer.json()["commit"]["id"] if answer.is_success else ""
+            await asyncio.sleep(0.05)
 
 
 async def test_starting_again_changes_nothing(
@@ -195,6 +207,38 @@ async def test_an_account_that_somebody_else_made_is_left_alone(
     assert "that this hive did not make" in status.accounts[0].detail
     assert scripted.token("alice") == ""
     assert [token.value for token in scripted.site.script.world.tokens] == theirs  # type: ignore[union-attr]
+
+
+async def test_a_name_that_the_forge_keeps_for_itself_is_said(
+    gateway: GatewayProcess, operator: Bus, names: tuple[str, str]
+) -> None:
+    alice, _ = names
+    for agent in (alice, "api"):
+        gateway.add_agent(agent)
+    gateway.start()
+    status = await forge_status(
+        operator,
+        lambda s: ready(alice)(s) and any(a.state is AccountState.FAILED for a in s.accounts),
+    )
+    failed = next(each for each in status.accounts if each.agent == "api")
+    assert "the forge lets no account be called api: name is reserved" in failed.detail
+
+
+async def test_the_meta_flake_is_mirrored_and_no_agent_may_write_there(
+    gateway: GatewayProcess, operator: Bus, names: tuple[str, str]
+) -> None:
+    alice, _ = names
+    gateway.add_agent(alice)
+    first = commit(gateway.broker.home.meta, "flake.nix", "{ }")
+    gateway.start()
+    await forge_status(operator, ready(alice))
+    meta = f"{gateway.organization}/meta"
+    await _until_mirrored(gateway.site, meta, first)
+    second = commit(gateway.broker.home.meta, "flake.nix", "{ outputs = 1; }")
+    await _until_mirrored(gateway.site, meta, second)
+    path = f"/repos/{meta}/contents/flake.nix"
+    answer = gateway.site.ask("DELETE", path, {"sha": first}, token=gateway.token(alice))
+    assert answer.status_code in {403, 404}
 
 
 async def test_a_renamed_agent_keeps_its_account(

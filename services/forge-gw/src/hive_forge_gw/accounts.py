@@ -137,6 +137,12 @@ class Accounts:
             try:
                 await forge.ask("POST", "/admin/users", fields)
             except ForgeSaid as error:
+                if "name is reserved" in error.words:
+                    raise HiveError(
+                        f"the forge lets no account be called {agent}: {error.words}",
+                        code="account_taken",
+                        hint="rename the agent (`hive rename`)",
+                    ) from error
                 if "already exists" not in error.words:  # somebody was faster: look again
                     raise
         raise HiveError(

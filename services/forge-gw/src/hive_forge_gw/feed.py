@@ -17,10 +17,12 @@ from hive_forge_gw.forge import Forge, Thread
 from hive_forge_gw.news import (
     FIRST_LOOK_S,
     MARGIN_S,
+    CodeComment,
     Entry,
     Issue,
     Item,
     Review,
+    Story,
     items,
     news_since,
 )
@@ -49,11 +51,20 @@ class Feed:
     async def look(self, forge: Forge, agent: AgentName) -> int:
         """Deliver what is unread for `agent`; return how many messages that were."""
         begun, sent = self._now(), 0
+        troubles: list[ForgeSaid] = []
         for path in self._store.rechecks(agent):
-            sent += await self._look_again(forge, agent, path)
+            try:
+                sent += await self._look_again(forge, agent, path)
+            except ForgeSaid as error:
+                troubles.append(error)
         threads = [thread async for thread in forge.pages("/notifications", Thread, sudo=agent)]
         for thread in sorted(threads, key=lambda thread: thread.id):
-            sent += await self._see_to(forge, agent, thread)
+            try:
+                sent += await self._see_to(forge, agent, thread)
+            except ForgeSaid as error:  # the others are not to wait for this one
+                troubles.append(error)
+        if troubles:
+            raise troubles[0]
         self._store.looked(agent, begun)
         return sent
 
@@ -86,20 +97,38 @@ class Feed:
         return sent
 
     async def _tell(self, forge: Forge, agent: AgentName, path: str) -> int:
-        issue = await forge.get(path, Issue, sudo=agent)
-        timeline = [entry async for entry in forge.pages(f"{path}/timeline", Entry, sudo=agent)]
-        reviews: dict[int, str] = {}
-        if any(entry.type == "review" for entry in timeline):
-            where = path.replace("/issues/", "/pulls/") + "/reviews"
-            reviews = {each.id: each.state async for each in forge.pages(where, Review, sudo=agent)}
-        subject = f"i{issue.id}"
-        found = items(agent, issue, timeline, reviews)
+        story = await self._story(forge, agent, path)
+        subject = f"i{story.issue.id}"
+        found = items(agent, story)
         fresh = news_since(found, self._since(agent, subject), self._store.delivered(agent))
         for item in fresh:
             await self._deliver(agent, f"forge-{self._store.epoch()}-{subject}", item)
         if found:
             self._store.saw(agent, subject, max(item.at for item in found))
         return len(fresh)
+
+    async def _story(self, forge: Forge, agent: AgentName, path: str) -> Story:
+        """Return all that happened to an issue, as the agent may see it."""
+        issue = await forge.get(path, Issue, sudo=agent)
+        reviews: list[Review] = []
+        code: list[CodeComment] = []
+        if issue.pull_request:
+            where = path.replace("/issues/", "/pulls/") + "/reviews"
+            reviews = [each async for each in forge.pages(where, Review, sudo=agent)]
+            for review in reviews:
+                if review.comments_count:
+                    said = f"{where}/{review.id}/comments"
+                    code += await forge.get(said, list[CodeComment], sudo=agent)
+        timeline = [
+            entry
+            async for entry in forge.pages(
+                f"{path}/timeline",
+                Entry,
+                sudo=agent,
+                hidden=sum(each.comments_count for each in reviews),
+            )
+        ]
+        return Story(issue, timeline, reviews, code)
 
     def _since(self, agent: AgentName, subject: str) -> float:
         seen = self._store.seen_at(agent, subject)

@@ -90,9 +90,15 @@ class Forge:
         answer = await self.ask("GET", path, allowed={301, 302, 307, 308, 404}, **how)
         return _decode(answer.content, kind) if answer.is_success else None
 
-    async def pages(self, path: str, kind: type[T], **how: Any) -> AsyncIterator[T]:
-        """Yield the items of a list, page after page."""
-        query = dict(how.pop("query", {}))
+    async def pages(
+        self, path: str, kind: type[T], *, hidden: int | None = None, **how: Any
+    ) -> AsyncIterator[T]:
+        """Yield the items of a list, page after page, however small the forge makes its pages.
+
+        `hidden` is for a list of which the forge leaves out so many items at most after it has cut
+        it into pages: there a page may be short or empty in the middle, and the count is the page's.
+        """
+        query, fetched = dict(how.pop("query", {})), 0
         for page in range(1, MAX_PAGES + 1):
             answer = await self.ask(
                 "GET", path, query={**query, "limit": PAGE, "page": page}, **how
@@ -101,7 +107,12 @@ class Forge:
             items = _decode(answer.content, list[kind] | None) or []  # type: ignore[valid-type, arg-type]
             for item in items:
                 yield item
-            if len(items) < PAGE:
+            fetched += len(items)
+            if hidden is None:
+                total = answer.headers.get("X-Total-Count", "")
+                if not items or (total.isdecimal() and fetched >= int(total)):
+                    return
+            elif not items and page * PAGE > fetched + hidden:
                 return
 
     async def ask(

@@ -1,7 +1,7 @@
 """What a notification says and whether it concerns an agent: decided from the issue's timeline alone."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -85,6 +85,77 @@ class Review(msgspec.Struct, frozen=True):
 
     id: int
     state: str = ""
+    comments_count: int = 0
+
+
+class CodeComment(msgspec.Struct, frozen=True):
+    """A comment on a line of code; timelines leave these out."""
+
+    id: int
+    created_at: datetime
+    updated_at: datetime
+    review_id: int = msgspec.field(name="pull_request_review_id", default=0)
+    body: str = ""
+    path: str = ""
+    html_url: str = ""
+    user: Who | None = None
+
+
+@dataclass(frozen=True)
+class Story:
+    """An issue with all that happened to it; reviews and comments on code are a pull request's."""
+
+    issue: Issue
+    timeline: Sequence[Entry] = ()
+    reviews: Sequence[Review] = ()
+    code: Sequence[CodeComment] = ()
+
+    def verdict(self, entry: Entry) -> str:
+        """Return what a review came to."""
+        states = (each.state for each in self.reviews if each.id == entry.review_id)
+        return _VERDICTS.get(next(states, ""), "reviewed")
+
+    def of_review(self, entry: Entry) -> list[CodeComment]:
+        """Return the comments on code that came with a review; what follows are answers."""
+        return [
+            each for each in self.code
+            if entry.type == "review"
+            and (each.review_id, _login(each.user)) == (entry.review_id, _login(entry.user))
+            and each.created_at <= entry.created_at
+        ]  # fmt: skip
+
+    def happenings(self) -> list["Happening"]:
+        """Return everything in its order, comments on code with their review."""
+        told = {each.id for entry in self.timeline for each in self.of_review(entry)}
+        alone = [_answer(each) for each in self.code if each.id not in told]
+        entries = [
+            Happening(entry, _said(entry, self.of_review(entry)))
+            for entry in self.timeline if entry.type != "code"
+        ]  # fmt: skip
+        return sorted([*entries, *alone], key=lambda each: each.entry.created_at)
+
+
+@dataclass(frozen=True)
+class Happening:
+    """A line of the timeline and all that was said with it."""
+
+    entry: Entry
+    said: str
+
+
+def _said(entry: Entry, code: Sequence[CodeComment]) -> str:
+    if entry.type not in {"comment", "review"}:
+        return ""
+    parts = [entry.body, *(f"{each.path}:\n{each.body}" for each in code)]
+    return "\n\n".join(part for part in parts if part.strip())
+
+
+def _answer(comment: CodeComment) -> Happening:
+    entry = Entry(
+        comment.id, "code", comment.created_at, comment.updated_at, comment.html_url, comment.user,
+        review_id=comment.review_id,
+    )  # fmt: skip
+    return Happening(entry, f"{comment.path}:\n{comment.body}")
 
 
 @dataclass(frozen=True)
@@ -96,25 +167,24 @@ class Item:
     text: str
 
 
-def items(
-    agent: str, issue: Issue, timeline: Sequence[Entry], reviews: Mapping[int, str]
-) -> list[Item]:
+def items(agent: str, story: Story) -> list[Item]:
     """Return everything that concerns `agent` in an issue, the oldest first; its own acts do not."""
-    taking_part = _takes_part_from_the_start(agent, issue, timeline)
+    issue = story.issue
+    taking_part = _takes_part_from_the_start(agent, issue, story.timeline)
     found: list[Item] = []
     if _login(issue.user) != agent and mentions(issue.body, agent):
         opening = _message(
             f"{_login(issue.user)} mentioned you in", issue, issue.html_url, issue.body
         )
         found.append(Item(f"i{issue.id}", issue.created_at.timestamp(), opening))
-    for entry in timeline:
-        taking_part = taking_part or _takes_part_by(agent, entry)
+    for happening in story.happenings():
+        entry = happening.entry
+        taking_part = taking_part or _takes_part_by(agent, happening)
         if _login(entry.user) == agent:
             continue
-        head = _headline(agent, entry, reviews, taking_part=taking_part)
+        head = _headline(agent, happening, story, taking_part=taking_part)
         if head:
-            said = entry.body if entry.type in {"comment", "review"} else ""
-            text = _message(head, issue, entry.html_url or issue.html_url, said)
+            text = _message(head, issue, entry.html_url or issue.html_url, happening.said)
             found.append(Item(f"c{entry.id}", _moment(entry.created_at, entry.updated_at), text))
     return found
 
@@ -136,29 +206,33 @@ def _takes_part_from_the_start(agent: str, issue: Issue, timeline: Sequence[Entr
     return not later and agent in map(_login, issue.assignees or [])
 
 
-def _takes_part_by(agent: str, entry: Entry) -> bool:
+def _takes_part_by(agent: str, happening: Happening) -> bool:
+    entry = happening.entry
     match entry.type:
-        case "comment" | "review":
-            return _login(entry.user) == agent or mentions(entry.body, agent)
+        case "comment" | "review" | "code":
+            return _login(entry.user) == agent or mentions(happening.said, agent)
         case "assignees" | "review_request":
             return _login(entry.assignee) == agent
         case _:
             return False
 
 
-def _headline(
-    agent: str, entry: Entry, reviews: Mapping[int, str], *, taking_part: bool
-) -> str | None:
+def _headline(agent: str, happening: Happening, story: Story, *, taking_part: bool) -> str | None:
     """Return what an entry says to the agent, without its object; None if it says nothing to it."""
-    to_me = _login(entry.assignee) == agent
+    entry = happening.entry
+    to_me, by_name = _login(entry.assignee) == agent, mentions(happening.said, agent)
     said: str | None = None
     match entry.type:
-        case "comment" if mentions(entry.body, agent):
+        case "comment" if by_name:
             said = "mentioned you in a comment on"
         case "comment" if taking_part:
             said = "commented on"
+        case "code" if by_name:
+            said = "mentioned you in a comment on the code of"
+        case "code" if taking_part:
+            said = "commented on the code of"
         case "review" if taking_part:
-            said = _VERDICTS.get(reviews.get(entry.review_id, ""), "reviewed")
+            said = story.verdict(entry)
         case "assignees" | "review_request" if to_me:
             said = _TO_ME[entry.type, entry.removed_assignee]
         case "close" | "reopen" | "merge_pull" if taking_part:

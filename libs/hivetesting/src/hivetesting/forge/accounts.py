@@ -5,14 +5,13 @@ import secrets
 from starlette.responses import JSONResponse, Response
 
 from hivetesting.forge import render, repository
-from hivetesting.forge.call import ApiError, Call, not_found
+from hivetesting.forge.call import RESERVED, ApiError, Call, not_found
 from hivetesting.forge.rights import SCOPES
 from hivetesting.forge.routes import Context, Routes
 from hivetesting.forge.world import Issue, Token, User
 
 routes = Routes()
 
-RESERVED = frozenset({"api", "user", "login", "org", "repo", "explore", "assets", "ghost"})
 MIN_PASSWORD = 8
 
 

@@ -16,7 +16,11 @@ from hivetesting.forge.world import UNITS, Issue, Repo, Token, User, World
 
 T = TypeVar("T")
 
-MAX_PAGE = 50  # [api] MAX_RESPONSE_ITEMS of the real forge
+RESERVED = frozenset({
+    "api", "assets", "attachments", "avatar", "avatars", "captcha", "explore", "ghost", "issues",
+    "login", "metrics", "milestones", "notifications", "org", "pulls", "repo", "user", "v2",
+})  # fmt: skip
+"""Names that no account may have."""
 DEFAULT_PAGE = 30  # [api] DEFAULT_PAGING_NUM
 
 
@@ -120,9 +124,7 @@ class Call:
 
     def listed(self, items: Sequence[T], show: Callable[[T], Any]) -> Response:
         """Return one page of a list with `X-Total-Count` and `Link`, as the real forge does."""
-        page = max(1, _int(self.query("page"), 1))
-        limit = _int(self.query("limit"), DEFAULT_PAGE)
-        limit = MAX_PAGE if limit > MAX_PAGE else limit if limit > 0 else DEFAULT_PAGE
+        page, limit = self._page()
         start = (page - 1) * limit
         response = JSONResponse([show(item) for item in items[start : start + limit]])
         response.headers["X-Total-Count"] = str(len(items))
@@ -130,6 +132,27 @@ class Call:
         if links:
             response.headers["Link"] = ",".join(links)
         return response
+
+    def cut_then_filtered(
+        self, items: Sequence[T], keep: Callable[[T], bool], show: Callable[[T], Any]
+    ) -> Response:
+        """Return a page of which some were left out afterwards; the count is that of the page."""
+        kept = [item for item in self.page_of(items) if keep(item)]
+        if not kept:
+            return JSONResponse(None)  # the real forge's empty list, here and nowhere else
+        response = JSONResponse([show(item) for item in kept])
+        response.headers["X-Total-Count"] = str(len(kept))
+        return response
+
+    def page_of(self, items: Sequence[T]) -> Sequence[T]:
+        """Return the page that was asked for."""
+        page, limit = self._page()
+        return items[(page - 1) * limit : page * limit]
+
+    def _page(self) -> tuple[int, int]:
+        limit = _int(self.query("limit"), DEFAULT_PAGE)
+        limit = limit if limit > 0 else DEFAULT_PAGE
+        return max(1, _int(self.query("page"), 1)), min(limit, self.world.max_page)
 
     def _links(self, page: int, last: int) -> list[str]:
         wanted: list[tuple[str, int]] = []

@@ -104,14 +104,12 @@ async def combined_status(context: Context) -> Response:
     repo = call.repo("repo.code")
     sha = await _commit(call, repo, call.path("ref"))
     last = {status.context: status for status in repo.statuses if status.sha == sha}
-    states = [status.state for status in last.values()]
-    worst = next((state for state in WORST if state in states), "")
-    return JSONResponse({
-        "state": worst,
-        "sha": sha,
-        "total_count": len(last),
-        "statuses": [render.status(call.world, status) for status in last.values()],
-    })  # fmt: skip
+    page = call.page_of(sorted(last.values(), key=lambda status: status.context))
+    # The worst and the count are those of the page, in the real forge too.
+    worst = next((state for state in WORST if state in {each.state for each in page}), "")
+    shown = [render.status(call.world, status) for status in page]
+    body = {"state": worst, "sha": sha, "total_count": len(page), "statuses": shown}
+    return JSONResponse(body, headers={"X-Total-Count": str(len(last))})
 
 
 def _entry(call: Call, repo: Repo, row: tuple[str, str, str, int]) -> dict[str, Any]:

@@ -104,15 +104,21 @@ class GatewayProcess:
     def apply(self, agent: str, content: str) -> str:
         """Commit to an agent's applied config repo and tag it; return the commit."""
         folder = self.broker.home.applied(AgentName(agent))
-        if not folder.exists():
-            folder.mkdir(parents=True)
-            _git(folder, "init", "--quiet", "--initial-branch=main")
-        (folder / "agent.toml").write_text(content)
-        _git(folder, "add", "-A")
-        _git(folder, "commit", "--quiet", "-m", content)
+        head = commit(folder, "agent.toml", content)
         number = len(_git(folder, "tag").split())
         _git(folder, "tag", f"deployed/{number + 1}")
-        return _git(folder, "rev-parse", "HEAD")
+        return head
+
+
+def commit(folder: Path, name: str, content: str) -> str:
+    """Commit a file to a repository, which is made if need be; return the commit."""
+    if not folder.exists():
+        folder.mkdir(parents=True)
+        _git(folder, "init", "--quiet", "--initial-branch=main")
+    (folder / name).write_text(content)
+    _git(folder, "add", "-A")
+    _git(folder, "commit", "--quiet", "-m", content)
+    return _git(folder, "rev-parse", "HEAD")
 
 
 def _git(folder: Path, *words: str) -> str:

@@ -45,9 +45,15 @@ def chosen(issues: list[Issue], call: Call) -> list[Issue]:
     """Return the issues that a list's query asks for, the newest first."""
     state = call.query("state") or "open"
     kind, words = call.query("type"), call.query("q").lower()
-    names = {name for name in call.query("labels").split(",") if name}
     creator, assignee = call.query("created_by"), call.query("assigned_by")
-    stones = {name for name in call.query("milestones").split(",") if name}
+    for login in filter(None, (creator, assignee)):
+        if call.world.user(login) is None:
+            raise not_found(f"user does not exist [uid: 0, name: {login}]")
+    # The real forge passes over labels and milestones that it does not know, and so filters less.
+    known = {label.name for issue in issues for label in issue.repo.labels}
+    names = {name for name in call.query("labels").split(",") if name} & known
+    titles = {stone.title for issue in issues for stone in issue.repo.milestones}
+    stones = {name for name in call.query("milestones").split(",") if name} & titles
     found = [
         issue for issue in issues
         if state in {"all", issue.state}
@@ -286,6 +292,7 @@ async def timeline(context: Context) -> Response:
     since = call.query("since")
     start = datetime.fromisoformat(since).timestamp() if since else 0.0
     found = [entry for entry in issue.entries if entry.updated >= start]
-    if not found:
-        return JSONResponse(None)  # the real forge's empty list, here and nowhere else
-    return call.listed(found, lambda entry: render_issue.entry(call.world, entry, issue))
+    return call.cut_then_filtered(
+        found, lambda entry: entry.kind != "code",
+        lambda entry: render_issue.entry(call.world, entry, issue),
+    )  # fmt: skip

@@ -1,5 +1,7 @@
 """Endpoints of labels and milestones."""
 
+import re
+from datetime import datetime
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
@@ -11,6 +13,7 @@ from hivetesting.forge.rights import Access
 from hivetesting.forge.routes import Context, Routes
 from hivetesting.forge.world import Issue, Label, Milestone, Repo
 
+COLOR = re.compile(r"#?([0-9a-fA-F]{3}|[0-9a-fA-F]{6})")
 routes = Routes()
 REPO = "/repos/{owner}/{repo}"
 ISSUE = REPO + "/issues/{index}/labels"
@@ -33,6 +36,8 @@ async def create_label(context: Context) -> Response:
     name, color = call.text("name"), call.text("color")
     if not name or not color:
         raise ApiError(422, f"[{'Color' if name else 'Name'}]: Required")
+    if not COLOR.fullmatch(color):
+        raise ApiError(422, f"invalid color: {color}")
     label = Label(call.world.new_id(), name, color.removeprefix("#"), call.text("description"))
     repo.labels.append(label)
     return JSONResponse(render.label(call.world, label, repo), 201)
@@ -100,12 +105,20 @@ async def create_milestone(context: Context) -> Response:
     repo = call.repo("repo.issues", Access.WRITE)
     if not call.text("title"):
         raise ApiError(422, "[Title]: Required")
+    _check_moment(call.text("due_on"))
     stone = Milestone(
         call.world.new_id(), call.text("title"), call.world.now(), call.text("description"),
         due=call.text("due_on") or None,
     )  # fmt: skip
     repo.milestones.append(stone)
     return JSONResponse(render.milestone(stone, repo), 201)
+
+
+def _check_moment(text: str) -> None:
+    try:
+        _ = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        raise ApiError(422, f'[]: parsing time "{text}": month out of range') from None
 
 
 def _milestone(call: Call, repo: Repo) -> Milestone:

@@ -5,7 +5,7 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 
 from hivetesting.forge import render, repository
-from hivetesting.forge.call import ApiError, Call, not_found
+from hivetesting.forge.call import RESERVED, ApiError, Call, not_found
 from hivetesting.forge.rights import BY_WORD, Access, access, belongs, owns
 from hivetesting.forge.routes import Context, Routes
 from hivetesting.forge.world import Repo, Team, User
@@ -31,6 +31,8 @@ async def create_org(context: Context) -> Response:
     name = call.text("username")
     if not name:
         raise ApiError(422, "[UserName]: Required")
+    if name.lower() in RESERVED:
+        raise ApiError(422, f"name is reserved [name: {name}]")
     if call.world.user(name):
         raise ApiError(422, f"user already exists [name: {name}]")
     org = User(

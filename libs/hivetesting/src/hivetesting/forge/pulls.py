@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from hivetesting.forge import render_issue, repository
+from hivetesting.forge import render, render_issue, repository
 from hivetesting.forge.call import ApiError, Call, not_found
 from hivetesting.forge.issues import change, chosen, open_issue
 from hivetesting.forge.rights import Access, access
@@ -151,15 +151,28 @@ async def list_reviews(context: Context) -> Response:
     return call.listed(pull.reviews, lambda each: render_issue.review(call.world, each, issue))
 
 
-@routes.on("GET", ONE + "/reviews/{review}", "repository")
-async def show_review(context: Context) -> Response:
-    """Show one review."""
-    call = context.call
+def _review(call: Call) -> tuple[Issue, Review]:
     issue, pull = _pull(call)
     for review in pull.reviews:
         if review.id == call.number("review"):
-            return JSONResponse(render_issue.review(call.world, review, issue))
+            return issue, review
     raise not_found("GetReviewByID")
+
+
+@routes.on("GET", ONE + "/reviews/{review}", "repository")
+async def show_review(context: Context) -> Response:
+    """Show one review."""
+    issue, review = _review(context.call)
+    return JSONResponse(render_issue.review(context.call.world, review, issue))
+
+
+@routes.on("GET", ONE + "/reviews/{review}/comments", "repository")
+async def list_code_comments(context: Context) -> Response:
+    """List a review's comments on code, and the answers to them: all, there are no pages."""
+    world = context.call.world
+    issue, review = _review(context.call)
+    found = issue.code_of(review.id)
+    return JSONResponse([render_issue.code_comment(world, each, issue) for each in found])
 
 
 @routes.on("POST", ONE + "/reviews", "repository")
@@ -175,17 +188,36 @@ async def review(context: Context) -> Response:
     if me is issue.user and state != "COMMENT":
         word = "approve" if state == "APPROVED" else "reject"
         raise ApiError(422, f"{word} your own pull is not allowed")
-    if not body and state != "APPROVED":
+    code = [each for each in call.body.get("comments") or [] if each.get("body")]
+    if not body and not (code and state == "COMMENT") and state != "APPROVED":
         raise ApiError(422, f"review event {event} requires a body")
     _, head = await tips(issue)
     made = Review(call.world.new_id(), me, state, body, head, call.world.now())
     pull.reviews.append(made)
     if me in pull.requested:
         pull.requested.remove(me)
+    for each in code:
+        context.happenings.add(
+            issue, "code", me, body=each["body"], review_id=made.id, path=each.get("path", ""),
+            line=each.get("new_position", 0),
+        )  # fmt: skip
     context.happenings.add(issue, "review", me, body=body, review_id=made.id)
-    context.happenings.tell(issue, me, body)
+    context.happenings.tell(issue, me, "\n".join([body, *(each["body"] for each in code)]))
     context.happenings.hook_issue(issue, "pull_request", "reviewed", me)
     return JSONResponse(render_issue.review(call.world, made, issue))
+
+
+@routes.on("GET", "/repos/{owner}/{repo}/reviewers", "repository")
+async def list_reviewers(context: Context) -> Response:
+    """List who can be asked for a review: whoever may read the code, but the doer."""
+    call = context.call
+    repo = call.repo("repo.code")
+    able = [
+        user for user in call.world.users
+        if not user.organization and user is not call.me
+        and access(call.world, user, repo, "repo.pulls") >= Access.READ
+    ]  # fmt: skip
+    return JSONResponse([render.user(call.world, user) for user in able])
 
 
 @routes.on("POST", ONE + "/requested_reviewers", "repository")

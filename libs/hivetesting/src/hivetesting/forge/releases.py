@@ -1,5 +1,7 @@
 """Endpoints of releases, and of the files attached to them, to issues and to comments."""
 
+from collections.abc import Collection
+from pathlib import PurePath
 from uuid import uuid4
 
 from starlette.datastructures import UploadFile
@@ -14,6 +16,13 @@ from hivetesting.forge.world import Attachment, Release, Repo
 
 routes = Routes()
 REPO = "/repos/{owner}/{repo}"
+# [attachment] ALLOWED_TYPES of the real forge; releases take any.
+ALLOWED = {
+    ".avif", ".cpuprofile", ".csv", ".dmp", ".docx", ".fodg", ".fodp", ".fods", ".fodt", ".gif",
+    ".gz", ".jpeg", ".jpg", ".json", ".jsonc", ".log", ".md", ".mov", ".mp4", ".odf", ".odg",
+    ".odp", ".ods", ".odt", ".patch", ".pdf", ".png", ".pptx", ".svg", ".tgz", ".txt", ".webm",
+    ".webp", ".xls", ".xlsx", ".zip",
+}  # fmt: skip
 MAX_BYTES = 4 << 20  # far below the real one's default of 2 GiB, so that a test can exceed it
 
 
@@ -78,7 +87,7 @@ async def delete_release(context: Context) -> Response:
     return Response(status_code=204)
 
 
-async def _upload(context: Context) -> Attachment:
+async def _upload(context: Context, allowed: Collection[str] = ALLOWED) -> Attachment:
     call = context.call
     async with call.request.form() as form:
         upload = form.get("attachment")
@@ -86,6 +95,12 @@ async def _upload(context: Context) -> Attachment:
             raise ApiError(400, "http: no such file")
         content = await upload.read()
         name = call.query("name") or upload.filename or "attachment"
+    kind = PurePath(name).suffix.lower()
+    if allowed and kind not in allowed:
+        raise ApiError(
+            422,
+            "This file cannot be uploaded or modified due to a forbidden file extension or type.",
+        )
     if len(content) > MAX_BYTES:
         raise ApiError(413, f"The uploaded file exceeds the maximum file size of {MAX_BYTES}")
     return Attachment(call.world.new_id(), str(uuid4()), name, content, call.world.now())
@@ -96,7 +111,7 @@ async def attach_to_release(context: Context) -> Response:
     """Attach a file to a release."""
     repo = context.call.repo("repo.releases", Access.WRITE)
     release = _release(context.call, repo)
-    made = await _upload(context)
+    made = await _upload(context, allowed=())
     release.assets.append(made)
     return JSONResponse(render.attachment(context.call.world, made), 201)
 

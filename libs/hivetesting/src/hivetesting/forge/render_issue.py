@@ -137,9 +137,28 @@ def review(world: World, it: Review, of: Issue) -> Json:
         "stale": False,
         "official": True,
         "dismissed": False,
-        "comments_count": 0,
+        "comments_count": len(of.code_of(it.id)),
         "submitted_at": when(it.submitted),
         "html_url": f"{page}#issuecomment-{it.id}",
+        "pull_request_url": page,
+    }
+
+
+def code_comment(world: World, it: Entry, of: Issue) -> Json:
+    """Return a comment on a line of code."""
+    page = issue_url(world, of)
+    return {
+        "id": it.id,
+        "body": it.body,
+        "user": user(world, it.user),
+        "resolver": None,
+        "pull_request_review_id": it.review_id,
+        "created_at": when(it.created),
+        "updated_at": when(it.updated),
+        "path": it.path,
+        "position": it.line,
+        "original_position": 0,
+        "html_url": f"{page}/files#issuecomment-{it.id}",
         "pull_request_url": page,
     }
 

@@ -102,6 +102,8 @@ class Entry:
     assignee: User | None = None
     removed_assignee: bool = False
     review_id: int = 0
+    path: str = ""
+    line: int = 0
     label: Label | None = None
     milestone: Milestone | None = None
     old_title: str = ""
@@ -163,6 +165,13 @@ class Issue:
     def comments(self) -> list[Entry]:
         """What was said, without what was done."""
         return [entry for entry in self.entries if entry.kind == "comment"]
+
+    def code_of(self, review_id: int) -> list[Entry]:
+        """Return what was said on lines of code in a review and in answer to it."""
+        return [
+            entry for entry in self.entries
+            if entry.kind == "code" and entry.review_id == review_id
+        ]  # fmt: skip
 
 
 @dataclass(eq=False)
@@ -254,6 +263,8 @@ class World:
     root: Path
     now: Callable[[], float] = time.time
     version: str = "15.0.3+gitea-1.22.0"
+    max_page: int = 50
+    """`[api] MAX_RESPONSE_ITEMS`, as the real forge has it unless it is set."""
     url: str = ""
     users: list[User] = field(default_factory=list)
     tokens: list[Token] = field(default_factory=list)
