@@ -78,6 +78,8 @@ def test_milestones_are_made_listed_and_closed(place: Place) -> None:
     place.alice.ok("milestones", "close", "V1")
     assert place.alice.ok("milestones") == "(none)\n"
     assert "v1  closed" in place.alice.ok("milestones", "--state", "all")
+    twice = place.alice("milestones", "create", "v1")
+    assert (twice.code, "there is a milestone 'v1' already" in twice.stderr) == (5, True)
     missing = place.alice("milestones", "close", "v7")
     assert (missing.code, "there are: v1" in missing.stderr) == (4, True)
 
@@ -107,8 +109,16 @@ def test_notifications_are_listed_and_marked_as_read(place: Place) -> None:
 
 def test_api_is_the_way_to_what_has_no_verb(place: Place) -> None:
     place.issue("found")
-    found = json.loads(place.alice.ok("api", "get", "/repos/{repo}/issues"))
-    assert found[0]["title"] == "found"
+    for argv in (
+        ["get", "/repos/{repo}/issues"],
+        ["repos/{repo}/issues"],
+        ["-X", "GET", "/repos/{repo}/issues"],
+    ):
+        assert json.loads(place.alice.ok("api", *argv))[0]["title"] == "found"
+    place.alice.ok("api", "/repos/{repo}/issues", "-f", "title=- second", "-f", "closed=true")
+    assert (place.show(2)["title"], place.show(2)["state"]) == ("- second", "closed")
+    assert place.alice("api", "/repos/{repo}/issues", "-f", "title").code == 2
+    assert place.alice("api", "FETCH", "/repos/{repo}/issues").code == 2
     place.alice.ok("api", "PATCH", "/repos/{repo}/issues/1", "--input", "-", stdin=b'{"title":"x"}')
     assert place.show(1)["title"] == "x"
     assert place.alice("api", "GET", "/nothing/there").code == 4

@@ -7,6 +7,12 @@ from hivetesting.forge.faults import Fault
 from hivetesting.forge.members import Place
 
 
+def test_an_error_is_one_line_with_what_to_do(place: Place) -> None:
+    result = place.alice("assign", str(place.issue()), "nobody-at-all")
+    assert len(result.stderr.splitlines()) == 1
+    assert f"cannot be assigned in {place.repo}; can be: " in result.stderr
+
+
 def test_what_is_not_there_ends_with_4(place: Place) -> None:
     result = place.alice("view", "999")
     assert result.code == 4
@@ -111,6 +117,7 @@ def test_the_token_is_in_no_output_whatever_happens(scripted: Place) -> None:
         (["-r", "no slash", "list"], "write it as OWNER/REPO"),
         (["-r", "a/../b", "list"], "is no repository"),
         (["--jsn", "list"], "see `hive-forge --help`"),
+        (["list", "--json", "number,title"], "--json takes no fields"),
         ([], "required: VERB"),
     ],
 )

@@ -147,6 +147,74 @@ def test_all_pages_of_a_long_list_are_fetched(place: Place) -> None:
     assert "--limit 0 shows all" in some.stderr
 
 
+def test_a_label_or_milestone_that_is_not_there_does_not_widen_the_list(place: Place) -> None:
+    """The forge passes over what it does not know, and would show everything."""
+    number = place.issue("one")
+    place.issue("two")
+    place.alice.ok("labels", "create", "Bug")
+    place.alice.ok("labels", "create", "Old")
+    place.alice.ok("labels", "add", str(number), "bug,old")
+    for argv in (["list", "--label", "bug,none"], ["search", "one", "-l", "none"]):
+        result = place.alice(*argv)
+        assert (result.code, "no label 'none'" in result.stderr) == (4, True)
+    assert place.alice("list", "--milestone", "v9").code == 4
+    assert place.alice("list", "--assignee", "nobody-at-all").code == 4
+    assert place.alice.ok("list", "--label", "BUG", "-l", "old").startswith(f"#{number}  open  one")
+    assert len(place.alice.ok("list", "--label", "bug,old").splitlines()) == 1
+
+
+def test_labels_of_the_organisation_narrow_a_list_too(place: Place) -> None:
+    org = place.repo.split("/")[0]
+    place.site.made("POST", f"/orgs/{org}/labels", {"name": "shared", "color": "#112233"})
+    number = place.issue("marked")
+    place.issue("bare")
+    place.alice.ok("labels", str(number), "add", "shared")
+    out = place.alice.ok("list", "--label", "shared")
+    assert ("marked" in out, "bare" in out) == (True, False)
+
+
+def test_me_stands_for_one_s_own_account(place: Place) -> None:
+    number = place.issue("mine")
+    place.issue("his", who=place.bob)
+    place.alice.ok("assign", str(number), "@me")
+    assert [user["login"] for user in place.show(number)["assignees"]] == [place.alice.name]
+    for narrowed in (["--assignee", "@me"], ["--author", "@me"]):
+        out = place.alice.ok("list", *narrowed)
+        assert ("mine" in out, "his" in out) == (True, False), narrowed
+
+
+def test_edit_changes_labels_and_assignees_as_gh_does(place: Place) -> None:
+    number = str(place.issue())
+    for name in ("bug", "old", "new"):
+        place.alice.ok("labels", "create", name)
+    place.alice.ok("labels", "add", number, "old")
+    place.alice.ok("assign", number, place.bob.name)
+    place.alice.ok(
+        "issue", "edit", number, "--add-label", "bug,new", "--remove-label", "old",
+        "--add-assignee", "@me", "--remove-assignee", place.bob.name,
+    )  # fmt: skip
+    shown = place.show(int(number))
+    assert sorted(label["name"] for label in shown["labels"]) == ["bug", "new"]
+    assert [user["login"] for user in shown["assignees"]] == [place.alice.name]
+    wrong = place.alice("edit", number, "--add-assignee", "nobody-at-all", "--title", "changed")
+    assert (wrong.code, place.show(int(number))["title"]) == (4, "one")
+
+
+def test_close_takes_its_word_as_gh_does(place: Place) -> None:
+    number = str(place.issue())
+    for option, text in (("-c", "- done"), ("--comment", "--really")):
+        place.alice.ok("issue", "close", number, option, text)
+        assert place.comments(int(number))[-1] == text
+        place.alice.ok("reopen", number)
+
+
+def test_comment_takes_its_text_behind_the_number_as_tea_does(place: Place) -> None:
+    number = str(place.issue())
+    place.alice.ok("comment", number, "two words")
+    assert place.comments(int(number)) == ["two words"]
+    assert place.alice("comment", number, "a", "--body", "b").code == 2
+
+
 def test_search_finds_by_words_here_and_everywhere(place: Place) -> None:
     place.issue("flaky zebra build")
     place.issue("calm")
@@ -170,6 +238,10 @@ def test_search_finds_by_words_here_and_everywhere(place: Place) -> None:
         ["labels", "1"],
         ["labels", "1", "list"],
         ["labels", "list", "1"],
+        ["1"],
+        ["view", "1", "--comments"],
+        ["issue", "ls", "-s", "all"],
+        ["repos"],
     ],
 )
 def test_what_gh_and_tea_users_type_works(place: Place, argv: list[str]) -> None:

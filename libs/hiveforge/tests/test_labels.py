@@ -12,7 +12,7 @@ def names(place: Place, number: int) -> list[str]:
 def test_number_and_action_may_come_in_either_order(place: Place) -> None:
     number = str(place.issue())
     for name in ("feature", "bug", "two words"):
-        place.alice.ok("labels", "create", name, "--color", "#ff0000", "--description", "d")
+        place.alice.ok("labels", "create", name, "--color", "ff0000", "--description", "d")
     assert "feature" in place.alice.ok("labels", number, "add", "feature")
     place.alice.ok("labels", "add", number, "bug,two words")
     assert names(place, int(number)) == ["bug", "feature", "two words"]

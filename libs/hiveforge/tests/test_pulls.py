@@ -59,6 +59,58 @@ def test_checks_tell_how_they_stand_by_the_exit_status(place: Place) -> None:
         assert (result.code, f"{state}  ci/test  42 passed" in result.out) == (code, True)
 
 
+def test_all_checks_count_however_many_there_are(place: Place) -> None:
+    number = place.pull("feature/x")
+    sha = json.loads(place.alice.ok("pr", str(number)))["head_sha"]
+    path = f"/repos/{place.repo}/statuses/{sha}"
+    place.alice.api("POST", path, {"state": "failure", "context": "first"})
+    for count in range(54):
+        place.alice.api("POST", path, {"state": "success", "context": f"check {count}"})
+    result = place.alice("pr", "checks", str(number))
+    assert len(result.out.splitlines()) == 55
+    assert result.code == 1
+
+
+def test_a_reviewer_that_cannot_be_asked_is_said_before_anything_is_made(place: Place) -> None:
+    place.branch("feature/x", "x.txt", b"x\n")
+    argv = ("pr", "create", "-t", "x", "-H", "feature/x", "--reviewer")
+    result = place.alice(*argv, "nobody-at-all")
+    assert (result.code, "'nobody-at-all' cannot be asked" in result.stderr) == (4, True)
+    assert place.alice.ok("pr", "list") == "(none)\n"
+    place.alice.ok(*argv, f"@{place.bob.name}")
+
+
+def test_view_and_metadata_tell_the_reviews(place: Place) -> None:
+    number = place.pull("feature/x")
+    place.alice.ok("comment", str(number), "--body", "please look")
+    review = {
+        "event": "REQUEST_CHANGES", "body": "nearly",
+        "comments": [{"path": "feature-x.txt", "new_position": 1, "body": "a typo\n  here"}],
+    }  # fmt: skip
+    place.bob.api("POST", f"/repos/{place.repo}/pulls/{number}/reviews", review)
+    page = place.alice.ok("view", str(number))
+    assert f"by {place.bob.name}" in page
+    assert ": request changes\n  nearly\n  feature-x.txt:1 by" in page
+    assert "    a typo\n      here" in page
+    facts = json.loads(place.alice.ok("pr", str(number)))
+    assert facts["reviews"] == [f"{place.bob.name}: REQUEST_CHANGES"]
+
+
+def test_list_narrows_by_author_label_and_branch(place: Place) -> None:
+    first, second = place.pull("one", "first"), place.pull("two", "second")
+    place.alice.ok("labels", "create", "bug")
+    place.alice.ok("pr", "edit", str(first), "--add-label", "bug", "--title", "changed")
+    for narrowed in (["--label", "bug"], ["--head", "one"], ["--search", "x"]):
+        result = place.alice("pr", "list", *narrowed)
+        if narrowed[0] == "--search":
+            assert result.code == 2
+        else:
+            assert ("changed" in result.out, "second" in result.out) == (True, False), narrowed
+    assert len(place.alice.ok("pr", "list", "--author", "@me").splitlines()) == 2
+    assert place.alice.ok("pr", "list", "--author", place.bob.name) == "(none)\n"
+    assert f"#{second}" in place.alice.ok("pr", "list", "--base", "main")
+
+
 def test_reviews_approve_or_ask_for_changes(place: Place) -> None:
     number = str(place.pull())
     assert "APPROVED" in place.bob.ok("pr", "review", number, "--approve")

@@ -345,14 +345,18 @@ async def test_the_webhook_brings_news_at_once_and_only_when_it_is_signed(
         assert (await client.post(url, content=body)).status_code == 403
         assert (await client.post(url, content=b"x" * (5 << 20))).status_code == 413
         assert (await client.get(url)).status_code == 405
+    (before,) = hooks_to(gateway.site, url)
     gateway.kill()
     gateway.start()
     await forge_status(operator, ready(*names))
-    hooks = [
-        h for h in gateway.site.made("GET", "/admin/hooks?limit=50") if h["config"]["url"] == url
-    ]
-    assert len(hooks) == 1
-    gateway.site.made("DELETE", f"/admin/hooks/{hooks[0]['id']}")
+    assert hooks_to(gateway.site, url) == [before]
+    gateway.site.made("DELETE", f"/admin/hooks/{before}")
+
+
+def hooks_to(site: Site, url: str) -> list[int]:
+    """Return the ids of the webhooks that go to an address."""
+    hooks = site.made("GET", "/admin/hooks?limit=50")
+    return [hook["id"] for hook in hooks if hook["config"]["url"] == url]
 
 
 async def test_open_work_is_counted_by_role(two: Two) -> None:

@@ -9,9 +9,20 @@ from hiveforge.command import Output, Run, Verb, Verbs, bind_texts, translate
 from hiveforge.errors import MEANINGS, Exit, ForgeError
 from hiveforge.settings import read_settings
 from hiveforge.show import line
-from hiveforge.verbs import basics, code, issues, labels, milestones, notifications, pulls, releases
+from hiveforge.verbs import (
+    basics,
+    code,
+    issues,
+    labels,
+    lists,
+    milestones,
+    notifications,
+    pulls,
+    releases,
+    view,
+)
 
-SUBJECTS = (issues, labels, milestones, pulls, code, releases, notifications, basics)
+SUBJECTS = (view, issues, lists, labels, milestones, pulls, code, releases, notifications, basics)
 
 
 def make_verbs() -> Verbs:
@@ -33,9 +44,8 @@ def run(argv: list[str], environ: Mapping[str, str]) -> int:
     try:
         return int(_run(argv, environ) or Exit.DONE)
     except ForgeError as error:
-        print(f"hive-forge: {line(error.message)}", file=sys.stderr)  # noqa: T201 - the last word
-        if error.hint:
-            print(f"hint: {line(error.hint)}", file=sys.stderr)  # noqa: T201 - as above
+        said = "; ".join(filter(None, (line(error.message), line(error.hint))))
+        print(f"hive-forge: {said}", file=sys.stderr)  # noqa: T201 - the last word
         return int(error.status)
     except BrokenPipeError:
         return int(Exit.FAILED)

@@ -102,13 +102,18 @@ class Client:
 
     def pages(self, path: str, query: Query | None = None) -> Iterator[Json]:
         """Yield the items of a list, page after page."""
+        fetched, before = 0, b""
         for page in range(1, MAX_PAGES + 1):
             answer = self.request("GET", path, query={**(query or {}), "limit": PAGE, "page": page})
+            if answer.body == before:
+                return  # a list without pages, which is the same whatever page is asked for
+            before = answer.body
             items = answer.json() or []
             yield from items
-            if 'rel="next"' not in answer.headers.get("Link", "") and not _more(answer, page):
-                return
-            if not items:
+            fetched += len(items)
+            total = answer.headers.get("X-Total-Count", "")
+            # A forge may be set to make its pages smaller than we ask for.
+            if not items or (total.isdecimal() and fetched >= int(total)):
                 return
 
     def upload(self, path: str, name: str, content: bytes) -> Json:
@@ -163,11 +168,6 @@ class Client:
         return answer
 
 
-def _more(answer: Answer, page: int) -> bool:
-    total = answer.headers.get("X-Total-Count", "")
-    return total.isdecimal() and page * PAGE < int(total)
-
-
 def _unreachable(url: str, method: str, error: Exception, *, sent: bool) -> ForgeError:
     reason = str(error) or type(error).__name__
     if sent and method != "GET":
@@ -196,7 +196,8 @@ def _refusal(method: str, path: str, answer: Answer) -> ForgeError:
     if answer.status in _MOVED:
         word, words = "moved", f"it is now at {answer.headers.get('Location', '')}"
     shown = path.split("?", 1)[0]
-    return ForgeError(f"{word}: {words} ({method} {shown}: {answer.status})", status, hint=hint)
+    said = words if words.lower().startswith(word) else f"{word}: {words}"
+    return ForgeError(f"{said} ({method} {shown}: {answer.status})", status, hint=hint)
 
 
 def _words(answer: Answer) -> str:

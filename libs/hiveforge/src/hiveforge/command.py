@@ -1,6 +1,7 @@
 """How verbs are declared: a parser each, with an example, and the options that all of them take."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,12 +17,15 @@ TEXT_OPTIONS = {
     "--body": "--body", "--title": "--title", "--message": "--message",
     "--description": "--description", "-b": "--body", "-t": "--title", "-m": "--message",
 }  # fmt: skip
+# Of these verbs alone the words of a comment belong to the option; elsewhere it takes none.
+COMMENTING = frozenset({"close", "reopen"})
+COMMENT_OPTIONS = {"--comment": "--comment", "-c": "--comment"}
 REPO_OPTIONS = frozenset({"-r", "--repo"})
 # What users of gh and tea type.
 ALIASES = {
     "label": "labels", "milestone": "milestones", "release": "releases", "branch": "branches",
     "file": "files", "notification": "notifications", "pull": "pr", "pulls": "pr", "prs": "pr",
-    "show": "view",
+    "show": "view", "ls": "list", "new": "create",
 }  # fmt: skip
 ISSUE_WORDS = frozenset({"issue", "issues"})
 
@@ -62,7 +66,25 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> Any:  # type: ignore[explicit-override] # typing has no override before 3.12
         """End with status 2 and one line that says what to do."""
-        raise misuse(message, f"see `{self.prog} --help`")
+        raise misuse(message, _advice(message) or f"see `{self.prog} --help`")
+
+
+def _advice(message: str) -> str:
+    """Return what to do about a mistake that users of gh make."""
+    if re.fullmatch(r"unrecognized arguments: \w+(,\w+)+", message):
+        return "--json takes no fields and prints all of them: pick with jq"
+    return ""
+
+
+class _Version(argparse.Action):
+    """Show the version; looking it up would slow every other run down."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:  # type: ignore[explicit-override] # typing has no override before 3.12
+        """Print it and end."""
+        from importlib.metadata import version  # noqa: PLC0415 - half of the start's time
+
+        print(f"hive-forge {version('hiveforge')}")  # noqa: T201 - this is a command's output
+        parser.exit()
 
 
 class Verbs:
@@ -76,6 +98,7 @@ class Verbs:
             allow_abbrev=False,
         )
         _common(self.parser, top=True)
+        self.parser.add_argument("--version", action=_Version, nargs=0, help="show the version")
         self._subparsers = self.parser.add_subparsers(
             dest="verb", metavar="VERB", parser_class=Parser, required=True
         )
@@ -113,12 +136,13 @@ def _common(parser: argparse.ArgumentParser, *, top: bool) -> None:
 def bind_texts(argv: list[str]) -> list[str]:
     """Return `argv` with `--body TEXT` as `--body=TEXT`, so that TEXT may begin with a dash."""
     bound: list[str] = []
+    options = {**TEXT_OPTIONS, **(COMMENT_OPTIONS if COMMENTING & set(argv[:4]) else {})}
     words = iter(argv)
     for word in words:
         if word == "--":
             return [*bound, word, *words]
-        value = next(words, None) if word in TEXT_OPTIONS else None
-        bound.append(word if value is None else f"{TEXT_OPTIONS[word]}={value}")
+        value = next(words, None) if word in options else None
+        bound.append(word if value is None else f"{options[word]}={value}")
     return bound
 
 
@@ -128,12 +152,16 @@ def translate(argv: list[str]) -> list[str]:
     while place < len(argv) and argv[place].startswith("-"):
         place += 2 if argv[place] in REPO_OPTIONS else 1
     before, words = argv[:place], argv[place:]
+    if words and words[0] == "help":
+        words = [*words[1:], "--help"]
     if words and words[0] in ISSUE_WORDS:
         words = words[1:]
         if not words or words[0].startswith("-"):
             words = [*(["list"] if "--help" not in words else []), *words]
         elif is_number(words[0]):
             words = ["view", *words]
+    if words and is_number(words[0]):
+        words = ["view", *words]
     if words:
         words = [ALIASES.get(words[0], words[0]), *words[1:]]
     if words == ["pr"]:
@@ -143,7 +171,7 @@ def translate(argv: list[str]) -> list[str]:
 
 def number(text: str) -> int:
     """Return the number in `42`, `#42`, `!42` or a link to an issue or a pull request."""
-    digits = text.rstrip("/").rpartition("/")[2].lstrip("#!")
+    digits = text.partition("#issuecomment-")[0].rstrip("/").rpartition("/")[2].lstrip("#!")
     if not (digits.isascii() and digits.isdecimal()) or int(digits) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of an issue or a pull request")
     return int(digits)
@@ -156,6 +184,11 @@ def is_number(text: str) -> bool:
     except argparse.ArgumentTypeError:
         return False
     return True
+
+
+def split(words: list[str]) -> list[str]:
+    """Return the names in words that may hold several, with commas between them."""
+    return [part.strip() for word in words for part in word.split(",") if part.strip()]
 
 
 def count(text: str) -> int:

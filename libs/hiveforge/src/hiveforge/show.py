@@ -69,8 +69,8 @@ def issue_line(issue: Json, *, with_repo: bool = False) -> str:
     return "  ".join(parts)
 
 
-def issue_page(issue: Json, comments: list[Json], omitted: int) -> str:
-    """Return an issue with its comments."""
+def issue_page(issue: Json, said: Iterable[list[str]], omitted: int) -> str:
+    """Return an issue with what was said on it, each as lines."""
     kind = "PR" if issue.get("pull_request") else "issue"
     facts = [f"by {login(issue.get('user'))} {day(issue.get('created_at'))}"]
     if labels := issue.get("labels"):
@@ -89,8 +89,8 @@ def issue_page(issue: Json, comments: list[Json], omitted: int) -> str:
     ]
     if omitted:
         parts += ["", f"({omitted} earlier comments: --comments all)"]
-    for comment in comments:
-        parts += ["", *comment_lines(comment)]
+    for lines in said:
+        parts += ["", *lines]
     return "\n".join(parts)
 
 
@@ -104,7 +104,20 @@ def comment_lines(comment: Json) -> list[str]:
     return [heading, indented(comment.get("body")), *files]
 
 
-def pull_facts(pull: Json) -> Json:
+def review_lines(review: Json, code: Iterable[Json]) -> list[str]:
+    """Return a review with its heading, and what it says on lines of code."""
+    who, moment = login(review.get("user")), day(review.get("submitted_at"))
+    verdict = line(review.get("state")).lower().replace("_", " ")
+    parts = [f"review {review.get('id')} by {who} {moment}: {verdict}"]
+    if review.get("body"):
+        parts.append(indented(review["body"]))
+    for each in code:
+        place = f"{line(each.get('path'))}:{each.get('position') or each.get('original_position')}"
+        parts += [f"  {place} by {login(each.get('user'))}", indented(indented(each.get("body")))]
+    return parts
+
+
+def pull_facts(pull: Json, reviews: Iterable[Json]) -> Json:
     """Return what matters of a pull request; the API's own answer repeats two repositories whole."""
     base, head = pull.get("base") or {}, pull.get("head") or {}
     return {
@@ -122,6 +135,7 @@ def pull_facts(pull: Json) -> Json:
         "labels": [label.get("name") for label in pull.get("labels") or []],
         "assignees": logins(pull.get("assignees")),
         "reviewers": logins(pull.get("requested_reviewers")),
+        "reviews": [f"{login(each.get('user'))}: {line(each.get('state'))}" for each in reviews],
         "milestone": (pull.get("milestone") or {}).get("title"),
         "additions": pull.get("additions"),
         "deletions": pull.get("deletions"),

@@ -98,11 +98,14 @@ class Forge:
         `hidden` is for a list of which the forge leaves out so many items at most after it has cut
         it into pages: there a page may be short or empty in the middle, and the count is the page's.
         """
-        query, fetched = dict(how.pop("query", {})), 0
+        query, fetched, before = dict(how.pop("query", {})), 0, b""
         for page in range(1, MAX_PAGES + 1):
             answer = await self.ask(
                 "GET", path, query={**query, "limit": PAGE, "page": page}, **how
             )
+            if answer.content == before:
+                return  # a list without pages, which is the same whatever page is asked for
+            before = answer.content
             # An empty list is `null` in places.
             items = _decode(answer.content, list[kind] | None) or []  # type: ignore[valid-type, arg-type]
             for item in items:

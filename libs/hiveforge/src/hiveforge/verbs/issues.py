@@ -1,39 +1,26 @@
-"""Verbs on issues, which work on pull requests too: view, comment, create, edit, assign, close, list."""
+"""Verbs that change issues, and pull requests too: comment, create, edit, assign, close."""
 
 import argparse
-from itertools import islice
 from typing import Any
 
 from hiveforge import show, texts
 from hiveforge.client import Client
-from hiveforge.command import Run, Verbs, count, number
+from hiveforge.command import Run, Verbs, number, split
 from hiveforge.errors import Exit, ForgeError, misuse
-from hiveforge.verbs.labels import label_ids
+from hiveforge.verbs.labels import change_labels, label_ids
 from hiveforge.verbs.milestones import milestone_id
 
 Json = dict[str, Any]
-SHOWN_COMMENTS = 30
-SHOWN_ISSUES = 30
 
 
 def register(verbs: Verbs) -> None:
     """Declare the verbs."""
-    view = verbs.add(
-        "view", run_view, "show an issue or PR: title, body and comments", "hive-forge view 42"
-    )
-    view.add_argument("number", type=number)
-    view.add_argument(
-        "--comments", metavar="HOW_MANY", default=str(SHOWN_COMMENTS),
-        help=f"the last HOW_MANY comments, or `all` (default: {SHOWN_COMMENTS})",
-    )  # fmt: skip
-
     comment = verbs.add(
         "comment", run_comment, "comment on an issue or PR",
         'hive-forge comment 42 --body "done in abc123"',
-        "hive-forge comment 42 --body-file - <<EOF",
+        "hive-forge comment 42 --body-file - <<'EOF'",
     )  # fmt: skip
-    comment.add_argument("number", type=number)
-    body_options(comment)
+    comment_options(comment)
 
     create = verbs.add(
         "create", run_create, "open an issue",
@@ -42,17 +29,14 @@ def register(verbs: Verbs) -> None:
     create.add_argument("-t", "--title", required=True)
     body_options(create)
     create.add_argument("-l", "--label", action="append", default=[])
-    create.add_argument("-a", "--assignee", action="append", default=[])
-    create.add_argument("--milestone")
+    create.add_argument("-a", "--assignee", action="append", default=[], help="a name, or @me")
+    create.add_argument("--milestone", help="its title")
 
     edit = verbs.add(
-        "edit", run_edit, "change title, body or milestone of an issue or PR",
-        'hive-forge edit 42 --title "a better title"',
+        "edit", run_edit, "change title, body, labels, assignees or milestone of an issue or PR",
+        'hive-forge edit 42 --title "a better title"', "hive-forge edit 42 --add-label bug",
     )  # fmt: skip
-    edit.add_argument("number", type=number)
-    edit.add_argument("-t", "--title")
-    body_options(edit)
-    edit.add_argument("--milestone", help="a title, or `none`")
+    edit_options(edit)
 
     for name, run, summary in (
         ("assign", run_assign, "assign users to an issue or PR"),
@@ -60,7 +44,7 @@ def register(verbs: Verbs) -> None:
     ):
         parser = verbs.add(name, run, summary, f"hive-forge {name} 42 damocles")
         parser.add_argument("number", type=number)
-        parser.add_argument("user", nargs="+")
+        parser.add_argument("user", nargs="+", help="a name, or @me")
 
     for name, run, summary in (
         ("close", run_close, "close an issue or PR"),
@@ -68,20 +52,7 @@ def register(verbs: Verbs) -> None:
     ):
         parser = verbs.add(name, run, summary, f"hive-forge {name} 42")
         parser.add_argument("number", type=number)
-        parser.add_argument("--comment", metavar="TEXT", help="say this first")
-
-    listing = verbs.add(
-        "list", run_list, "list issues", "hive-forge list --label bug --assignee alice"
-    )
-    filters(listing)
-    search = verbs.add(
-        "search", run_search, "find issues and PRs by words",
-        'hive-forge search "build fails" --state all',
-        "hive-forge search flake --everywhere",
-    )  # fmt: skip
-    search.add_argument("words", nargs="+")
-    search.add_argument("--everywhere", action="store_true", help="in all repositories")
-    filters(search, kind="all")
+        parser.add_argument("-c", "--comment", metavar="TEXT", help="say this first")
 
 
 def body_options(parser: argparse.ArgumentParser) -> None:
@@ -90,37 +61,22 @@ def body_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-F", "--body-file", metavar="FILE", help="- reads stdin")
 
 
-def filters(parser: argparse.ArgumentParser, kind: str = "issues") -> None:
-    """Let a list be narrowed."""
-    parser.add_argument("--state", choices=["open", "closed", "all"], default="open")
-    parser.add_argument("-l", "--label", action="append", default=[])
-    parser.add_argument("-a", "--assignee")
-    parser.add_argument("--author")
-    parser.add_argument("--milestone")
-    parser.add_argument("--type", choices=["issues", "pulls", "all"], default=kind)
-    parser.add_argument(
-        "-L", "--limit", type=count, default=SHOWN_ISSUES,
-        help=f"0 for all (default: {SHOWN_ISSUES})",
-    )  # fmt: skip
+def comment_options(parser: argparse.ArgumentParser) -> None:
+    """Let a verb comment; tea's users give the text behind the number."""
+    parser.add_argument("number", type=number)
+    parser.add_argument("text", nargs="?", metavar="TEXT", help="the same as --body TEXT")
+    body_options(parser)
 
 
-def run_view(run: Run) -> Exit | None:
-    """Show an issue with its last comments."""
-    path = f"{run.client.repo}/issues/{run.args.number}"
-    issue = run.client.get(path)
-    comments = run.client.get(f"{path}/comments") if issue.get("comments") else []
-    wanted = len(comments) if run.args.comments == "all" else _count(run.args.comments)
-    shown = comments[-wanted:] if wanted else []
-    text = show.issue_page(issue, shown, len(comments) - len(shown))
-    run.out.show(text, {"issue": issue, "comments": shown})
-    return None
-
-
-def _count(text: str) -> int:
-    try:
-        return count(text)
-    except argparse.ArgumentTypeError as error:
-        raise misuse(f"--comments: {error}") from None
+def edit_options(parser: argparse.ArgumentParser) -> None:
+    """Let a verb change an issue or a pull request."""
+    parser.add_argument("number", type=number)
+    parser.add_argument("-t", "--title")
+    body_options(parser)
+    parser.add_argument("--milestone", help="a title, or `none`")
+    for what, name in (("label", "LABEL"), ("assignee", "NAME")):
+        parser.add_argument(f"--add-{what}", action="append", default=[], metavar=name)
+        parser.add_argument(f"--remove-{what}", action="append", default=[], metavar=name)
 
 
 def say(client: Client, issue: int, body: str) -> Json:
@@ -132,7 +88,10 @@ def say(client: Client, issue: int, body: str) -> Json:
 
 def run_comment(run: Run) -> Exit | None:
     """Post a comment."""
-    body = texts.required_body(run.args.body, run.args.body_file)
+    args = run.args
+    if args.text is not None and args.body is not None:
+        raise misuse("the text was given twice", "give it behind the number or with --body")
+    body = texts.required_body(args.text if args.body is None else args.body, args.body_file)
     made = say(run.client, run.args.number, body)
     run.out.show(f"commented: {show.line(made.get('html_url'))}", made)
     return None
@@ -144,7 +103,7 @@ def run_create(run: Run) -> Exit | None:
     body = texts.body_of(args.body, args.body_file) or ""
     fields: Json = {"title": checked_title(args.title), "body": body}
     if args.label:
-        fields["labels"] = label_ids(client, args.label)
+        fields["labels"] = label_ids(client, split(args.label))
     if args.assignee:
         fields["assignees"] = assignable(client, args.assignee)
     if args.milestone:
@@ -165,7 +124,7 @@ def checked_title(title: str) -> str:
 
 
 def run_edit(run: Run) -> Exit | None:
-    """Change an issue."""
+    """Change an issue; whatever is named must exist before anything is changed."""
     client, args = run.client, run.args
     fields: Json = {}
     if args.title is not None:
@@ -176,13 +135,33 @@ def run_edit(run: Run) -> Exit | None:
     if args.milestone:
         none = args.milestone == "none"
         fields["milestone"] = 0 if none else milestone_id(client, args.milestone)
-    if not fields:
-        raise misuse("what should change?", "give --title, --body, --body-file or --milestone")
-    made = client.patch(f"{client.repo}/issues/{args.number}", fields)
+    gains, losses = split(args.add_label), split(args.remove_label)
+    if not (fields or gains or losses or args.add_assignee or args.remove_assignee):
+        raise misuse(
+            "what should change?",
+            "give --title, --body, --body-file, --milestone, --add-label, --add-assignee, …",
+        )
+    path = f"{client.repo}/issues/{args.number}"
+    issue = client.get(path)
+    if args.add_assignee or args.remove_assignee:
+        gone = _assigned(client, issue, args.remove_assignee) if args.remove_assignee else []
+        there = [*show.logins(issue.get("assignees")), *assignable(client, args.add_assignee)]
+        fields["assignees"] = [name for name in dict.fromkeys(there) if name not in gone]
+    for action, names in (("add", gains), ("remove", losses)):
+        if names:
+            change_labels(client, args.number, action, names)
+    made = client.patch(path, fields) if fields else client.get(path)
     if body is not None:
         texts.verify_kept(body, made.get("body"))
     run.out.show(show.issue_line(made), made)
     return None
+
+
+def whoever(client: Client, name: str | None) -> str | None:
+    """Return an account's name as the forge has it: without the @, and `@me` is our own."""
+    if name == "@me":
+        return show.login(client.get("/user"))
+    return name.lstrip("@") if name else None
 
 
 def assignable(client: Client, names: list[str]) -> list[str]:
@@ -190,17 +169,25 @@ def assignable(client: Client, names: list[str]) -> list[str]:
 
     The forge itself answers an unknown name with an empty error 500.
     """
+    if not names:
+        return []
+    return known_accounts(client, names, "assignees", "assigned")
+
+
+def known_accounts(client: Client, names: list[str], where: str, what: str) -> list[str]:
+    """Return the accounts as the forge writes them; raise when one is not among those of `where`."""
     able = {
         show.login(user).lower(): show.login(user)
-        for user in client.get(f"{client.repo}/assignees")
+        for user in client.get(f"{client.repo}/{where}") or []
     }
-    for name in names:
-        if name.lstrip("@").lower() not in able:
+    wanted = [whoever(client, name) or "" for name in split(names)]
+    for name in wanted:
+        if name.lower() not in able:
             raise ForgeError(
-                f"not found: {name!r} cannot be assigned in {client.settings.repo}",
-                Exit.NOT_FOUND, hint="assignable: " + ", ".join(sorted(able.values())),
+                f"not found: {name!r} cannot be {what} in {client.settings.repo}",
+                Exit.NOT_FOUND, hint="can be: " + (", ".join(sorted(able.values())) or "nobody"),
             )  # fmt: skip
-    return [able[name.lstrip("@").lower()] for name in names]
+    return [able[name.lower()] for name in wanted]
 
 
 def _assign(run: Run, wanted: list[str], issue: Json) -> None:
@@ -228,15 +215,22 @@ def run_assign(run: Run) -> Exit | None:
 def run_unassign(run: Run) -> Exit | None:
     """Remove assignees."""
     issue = run.client.get(f"{run.client.repo}/issues/{run.args.number}")
-    gone = {name.lstrip("@").lower() for name in run.args.user}
-    there = show.logins(issue.get("assignees"))
-    if missing := gone - {name.lower() for name in there}:
-        raise ForgeError(
-            f"not found: {', '.join(sorted(missing))} is not assigned to #{run.args.number}",
-            Exit.NOT_FOUND, hint=f"assigned: {', '.join(there) or 'nobody'}",
-        )  # fmt: skip
-    _assign(run, [name for name in there if name.lower() not in gone], issue)
+    gone = _assigned(run.client, issue, run.args.user)
+    left = [name for name in show.logins(issue.get("assignees")) if name not in gone]
+    _assign(run, left, issue)
     return None
+
+
+def _assigned(client: Client, issue: Json, names: list[str]) -> list[str]:
+    """Return the accounts as the forge writes them; raise when one is not assigned to the issue."""
+    there = {name.lower(): name for name in show.logins(issue.get("assignees"))}
+    gone = [str(whoever(client, name)).lower() for name in split(names)]
+    if missing := [name for name in gone if name not in there]:
+        raise ForgeError(
+            f"not found: {', '.join(missing)} is not assigned to #{issue.get('number')}",
+            Exit.NOT_FOUND, hint=f"assigned: {', '.join(there.values()) or 'nobody'}",
+        )  # fmt: skip
+    return [there[name] for name in gone]
 
 
 def _set_state(run: Run, state: str) -> Exit | None:
@@ -257,43 +251,3 @@ def run_close(run: Run) -> Exit | None:
 def run_reopen(run: Run) -> Exit | None:
     """Reopen."""
     return _set_state(run, "open")
-
-
-def _query(args: argparse.Namespace) -> dict[str, str | int | None]:
-    return {
-        "state": args.state,
-        "type": None if args.type == "all" else args.type,
-        "labels": ",".join(args.label),
-        "assigned_by": args.assignee,
-        "created_by": args.author,
-        "milestones": args.milestone,
-    }
-
-
-def _list(run: Run, path: str, query: dict[str, str | int | None], *, with_repo: bool) -> None:
-    limit = run.args.limit
-    issues = run.client.pages(path, query)
-    shown = list(islice(issues, limit)) if limit else list(issues)
-    rest = next(issues, None) is not None if limit else False
-    lines = [show.issue_line(issue, with_repo=with_repo) for issue in shown]
-    run.out.show("\n".join(lines) or "(none)", shown)
-    if rest:
-        run.out.note(f"(the first {limit}; --limit 0 shows all)")
-
-
-def run_list(run: Run) -> Exit | None:
-    """List issues of the repository."""
-    _list(run, f"{run.client.repo}/issues", _query(run.args), with_repo=False)
-    return None
-
-
-def run_search(run: Run) -> Exit | None:
-    """Find issues by words."""
-    query = {**_query(run.args), "q": " ".join(run.args.words)}
-    if not run.args.everywhere:
-        _list(run, f"{run.client.repo}/issues", query, with_repo=False)
-        return None
-    if run.args.assignee or run.args.author:
-        raise misuse("--assignee and --author narrow a search of one repository only")
-    _list(run, "/repos/issues/search", query, with_repo=True)
-    return None

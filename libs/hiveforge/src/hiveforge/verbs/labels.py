@@ -4,7 +4,7 @@ from typing import Any
 
 from hiveforge import show, texts
 from hiveforge.client import Client, segment
-from hiveforge.command import Run, Verbs, is_number, number
+from hiveforge.command import Run, Verbs, is_number, number, split
 from hiveforge.errors import Exit, ForgeError, misuse
 
 Json = dict[str, Any]
@@ -20,7 +20,7 @@ def register(verbs: Verbs) -> None:
         "hive-forge labels 42 add feature",
         "hive-forge labels remove 42 feature",
         "hive-forge labels list        # the repository's",
-        "hive-forge labels create urgent --color #ff0000",
+        "hive-forge labels create urgent --color ff0000",
     )  # fmt: skip
     labels.usage = f"hive-forge [-r OWNER/REPO] {USAGE}"
     labels.add_argument(
@@ -45,14 +45,10 @@ def run_labels(run: Run) -> Exit | None:
     elif action in ACTIONS:
         if len(rest) < 2 or not is_number(rest[0]):  # noqa: PLR2004 - a number and a name
             raise misuse(f"labels {action} needs a number and a name", f"usage: {USAGE}")
-        _change(run, action, number(rest[0]), _split(rest[1:]))
+        _change(run, action, number(rest[0]), split(rest[1:]))
     else:
         raise misuse(f"{action!r} is nothing that labels can do", f"usage: {USAGE}")
     return None
-
-
-def _split(names: list[str]) -> list[str]:
-    return [part.strip() for name in names for part in name.split(",") if part.strip()]
 
 
 def _known(client: Client) -> list[Json]:
@@ -70,10 +66,10 @@ def _known(client: Client) -> list[Json]:
     return labels
 
 
-def label_ids(client: Client, names: list[str]) -> list[int]:
-    """Return the ids of labels; raise for an unknown one, which the forge would pass over."""
+def _wanted(client: Client, names: list[str]) -> list[Json]:
+    """Return labels; raise for an unknown one, which the forge would pass over."""
     labels = _known(client)
-    by_name = {str(label["name"]).lower(): int(label["id"]) for label in labels}
+    by_name = {str(label["name"]).lower(): label for label in labels}
     if missing := [name for name in names if name.lower() not in by_name]:
         there = ", ".join(show.line(label["name"]) for label in labels) or "none"
         raise ForgeError(
@@ -81,6 +77,16 @@ def label_ids(client: Client, names: list[str]) -> list[int]:
             hint=f"there are: {there}. Make one with `hive-forge labels create NAME`",
         )  # fmt: skip
     return [by_name[name.lower()] for name in names]
+
+
+def label_ids(client: Client, names: list[str]) -> list[int]:
+    """Return the ids of labels."""
+    return [int(label["id"]) for label in _wanted(client, names)]
+
+
+def label_names(client: Client, names: list[str]) -> list[str]:
+    """Return the names of labels as the forge writes them."""
+    return [str(label["name"]) for label in _wanted(client, names)]
 
 
 def _names(labels: list[Json]) -> str:
@@ -118,17 +124,22 @@ def _create(run: Run, rest: list[str]) -> None:
 
 
 def _change(run: Run, action: str, issue: int, names: list[str]) -> None:
-    path = f"{run.client.repo}/issues/{issue}/labels"
-    if action == "add":
-        labels = run.client.post(path, {"labels": label_ids(run.client, names)}) or []
-    else:
-        there = {str(each["name"]).lower(): int(each["id"]) for each in run.client.get(path) or []}
-        if missing := [name for name in names if name.lower() not in there]:
-            raise ForgeError(
-                f"not found: #{issue} has no label {missing[0]!r}", Exit.NOT_FOUND,
-                hint=f"it has: {', '.join(sorted(there)) or 'none'}",
-            )  # fmt: skip
-        for name in names:
-            run.client.delete(f"{path}/{there[name.lower()]}")
-        labels = run.client.get(path) or []
+    labels = change_labels(run.client, issue, action, names)
     run.out.show(f"#{issue}: {_names(labels)}", labels)
+
+
+def change_labels(client: Client, issue: int, action: str, names: list[str]) -> list[Json]:
+    """Add or remove labels, and return those that the issue has then."""
+    path = f"{client.repo}/issues/{issue}/labels"
+    if action == "add":
+        labels: list[Json] = client.post(path, {"labels": label_ids(client, names)}) or []
+        return labels
+    there = {str(each["name"]).lower(): int(each["id"]) for each in client.get(path) or []}
+    if missing := [name for name in names if name.lower() not in there]:
+        raise ForgeError(
+            f"not found: #{issue} has no label {missing[0]!r}", Exit.NOT_FOUND,
+            hint=f"it has: {', '.join(sorted(there)) or 'none'}",
+        )  # fmt: skip
+    for name in names:
+        client.delete(f"{path}/{there[name.lower()]}")
+    return list(client.get(path) or [])

@@ -62,6 +62,11 @@ def run_milestones(run: Run) -> Exit | None:
     if not args.title:
         raise misuse(f"milestones {args.action} needs a title")
     if args.action == "create":
+        there = client.pages(path, {"state": "all"})
+        if any(stone["title"] == args.title for stone in there):
+            raise ForgeError(
+                f"conflict: there is a milestone {args.title!r} already", Exit.CONFLICT
+            )
         fields = {
             "title": texts.check(args.title, "title"),
             "description": texts.check(args.description, "description"),

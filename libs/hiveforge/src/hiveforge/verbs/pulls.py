@@ -2,16 +2,15 @@
 
 import argparse
 import time
-from collections.abc import Callable
-from itertools import islice
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from hiveforge import show, texts
 from hiveforge.checkout import current_branch
-from hiveforge.client import Client
-from hiveforge.command import Parser, Run, Verbs, count, is_number, number
+from hiveforge.client import MAX_PAGES, PAGE, Client
+from hiveforge.command import Parser, Run, Verbs, is_number, number, split
 from hiveforge.errors import Exit, ForgeError, misuse
-from hiveforge.verbs import issues
+from hiveforge.verbs import issues, lists
 from hiveforge.verbs.labels import label_ids
 from hiveforge.verbs.milestones import milestone_id
 
@@ -26,14 +25,14 @@ MERGE_WAIT_S = 1.0
 def register(verbs: Verbs) -> None:
     """Declare the verb with its own verbs."""
     pr = verbs.add(
-        "pr", run_view, "show a PR as JSON; create, diff, checks, review, merge, list",
+        "pr", run_view, "show a PR as JSON; create, list, diff, checks, review, merge, edit, close",
         "hive-forge pr 42", 'hive-forge pr create --title "fix" --head my-branch --body-file -',
         "hive-forge pr diff 42", "hive-forge pr review 42 --approve", "hive-forge pr merge 42 --squash",
         "hive-forge pr create --help",
     )  # fmt: skip
     pr.usage = (
         "hive-forge [-r OWNER/REPO] pr NUMBER\n"
-        "       hive-forge pr create|list|view|diff|checks|review|merge|comment|close …"
+        "       hive-forge pr create|list|view|diff|checks|review|merge|edit|comment|close|reopen …"
     )
     pr.add_argument("words", nargs=argparse.REMAINDER, metavar="NUMBER | ACTION …")
     pr.set_defaults(resolve=resolve)
@@ -62,7 +61,6 @@ def _actions() -> dict[str, tuple[Callable[[Run], Exit | None], Parser]]:
         ),
         "review": (run_review, "Review a pull request.", "hive-forge pr review 42 --approve"),
         "merge": (run_merge, "Merge a pull request.", "hive-forge pr merge 42 --squash"),
-        "comment": (issues.run_comment, "Comment.", 'hive-forge pr comment 42 --body "…"'),
         "close": (issues.run_close, "Close without merging.", "hive-forge pr close 42"),
         "reopen": (issues.run_reopen, "Open again.", "hive-forge pr reopen 42"),
     }
@@ -70,12 +68,19 @@ def _actions() -> dict[str, tuple[Callable[[Run], Exit | None], Parser]]:
         add(name, run, summary, example).add_argument("number", type=number)
     _review_options(made["review"][1])
     _merge_options(made["merge"][1])
-    issues.body_options(made["comment"][1])
+    comment = add("comment", issues.run_comment, "Comment.", 'hive-forge pr comment 42 --body "…"')
+    issues.comment_options(comment)
     for name in ("close", "reopen"):
-        made[name][1].add_argument("--comment", metavar="TEXT")
-    listing = add("list", run_list, "List pull requests.", "hive-forge pr list --state all")
-    listing.add_argument("--state", choices=["open", "closed", "all"], default="open")
-    listing.add_argument("-L", "--limit", type=count, default=issues.SHOWN_ISSUES)
+        made[name][1].add_argument("-c", "--comment", metavar="TEXT", help="say this first")
+    listing = add("list", run_list, "List pull requests.", "hive-forge pr list --author @me")
+    lists.filters(listing, kind="pulls")
+    listing.add_argument("-H", "--head", metavar="BRANCH")
+    listing.add_argument("-B", "--base", metavar="BRANCH")
+    edit = add(
+        "edit", issues.run_edit, "Change title, body, labels, assignees or milestone.",
+        "hive-forge pr edit 42 --add-label bug",
+    )  # fmt: skip
+    issues.edit_options(edit)
     _create_options(
         add(
             "create",
@@ -85,6 +90,11 @@ def _actions() -> dict[str, tuple[Callable[[Run], Exit | None], Parser]]:
         )
     )
     return made
+
+
+def parsers() -> dict[str, Parser]:
+    """Return the parser of each action."""
+    return {name: parser for name, (_, parser) in _actions().items()}
 
 
 def _review_options(parser: Parser) -> None:
@@ -149,7 +159,11 @@ def _get(client: Client, pull: int) -> Json:
 def run_view(run: Run) -> Exit | None:
     """Print a pull request as JSON: what matters of it, or all with `--json`."""
     pull = _get(run.client, run.args.number)
-    run.out.show(show.as_json(show.pull_facts(pull)), pull)
+    if run.out.json:
+        run.out.show("", pull)
+        return None
+    reviews = run.client.pages(f"{run.client.repo}/pulls/{run.args.number}/reviews")
+    run.out.show(show.as_json(show.pull_facts(pull, reviews)), pull)
     return None
 
 
@@ -163,19 +177,31 @@ def run_diff(run: Run) -> Exit | None:
 def run_checks(run: Run) -> Exit | None:
     """Show the checks; the status tells how they stand."""
     sha = (_get(run.client, run.args.number).get("head") or {}).get("sha", "")
-    found = run.client.get(f"{run.client.repo}/commits/{sha}/status") or {}
-    checks = found.get("statuses") or []
+    checks = list(_checks(run.client, sha))
     lines = [
         "  ".join(
             show.line(check.get(key)) for key in ("status", "context", "description", "target_url")
         ).rstrip()
         for check in checks
     ]
-    run.out.show("\n".join(lines) or "(no checks)", found)
+    run.out.show("\n".join(lines) or "(no checks)", {"sha": sha, "statuses": checks})
     states = {check.get("status") for check in checks}
     if states & BAD:
         return Exit.FAILED
     return Exit.PENDING if "pending" in states else None
+
+
+def _checks(client: Client, sha: str) -> Iterator[Json]:
+    """Yield the last state of each check; what the forge says of them all is of one page alone."""
+    seen: set[str] = set()
+    for page in range(1, MAX_PAGES + 1):
+        query = {"limit": PAGE, "page": page}
+        found = client.get(f"{client.repo}/commits/{sha}/status", query) or {}
+        fresh = [each for each in found.get("statuses") or [] if each.get("context") not in seen]
+        yield from fresh
+        seen.update(str(each.get("context")) for each in fresh)
+        if not fresh:
+            return
 
 
 def run_review(run: Run) -> Exit | None:
@@ -223,10 +249,19 @@ def run_merge(run: Run) -> Exit | None:
 
 
 def run_list(run: Run) -> Exit | None:
-    """List pull requests."""
-    found = run.client.pages(f"{run.client.repo}/pulls", {"state": run.args.state})
-    pulls = list(islice(found, run.args.limit) if run.args.limit else found)
-    run.out.show("\n".join(show.issue_line(pull) for pull in pulls) or "(none)", pulls)
+    """List pull requests; the forge itself narrows them by their state alone."""
+    client, args = run.client, run.args
+    author = issues.whoever(client, args.author)
+    assignee = issues.whoever(client, args.assignee)
+    found = client.pages(f"{client.repo}/pulls", {"state": args.state})
+    chosen = (
+        pull for pull in lists.narrowed(found, args)
+        if author in {None, show.login(pull.get("user"))}
+        and (assignee is None or assignee in show.logins(pull.get("assignees")))
+        and args.head in {None, (pull.get("head") or {}).get("ref")}
+        and args.base in {None, (pull.get("base") or {}).get("ref")}
+    )  # fmt: skip
+    lists.show_list(run, chosen)
     return None
 
 
@@ -241,20 +276,24 @@ def run_create(run: Run) -> Exit | None:
     fields: Json = {"title": f"WIP: {title}" if args.draft else title, "body": body, "head": head}
     fields["base"] = args.base or client.get(client.repo)["default_branch"]
     if args.label:
-        fields["labels"] = label_ids(client, args.label)
+        fields["labels"] = label_ids(client, split(args.label))
     if args.assignee:
         fields["assignees"] = issues.assignable(client, args.assignee)
     if args.milestone:
         fields["milestone"] = milestone_id(client, args.milestone)
+    reviewers = (
+        issues.known_accounts(client, args.reviewer, "reviewers", "asked for a review")
+        if args.reviewer else []
+    )  # fmt: skip
     try:
         made = client.post(f"{client.repo}/pulls", fields)
     except ForgeError as error:
         if error.status is Exit.NOT_FOUND:
             error.hint = f"are {fields['base']!r} and {head!r} branches on the forge? push first"
         raise
-    if args.reviewer:
-        reviewers = {"reviewers": [name.lstrip("@") for name in args.reviewer]}
-        client.post(f"{client.repo}/pulls/{made['number']}/requested_reviewers", reviewers)
-    texts.verify_kept(body, made.get("body"))
     run.out.show(f"#{made['number']} {show.line(made.get('html_url'))}", made)
+    texts.verify_kept(body, made.get("body"))
+    if reviewers:
+        asked = f"{client.repo}/pulls/{made['number']}/requested_reviewers"
+        client.post(asked, {"reviewers": reviewers})
     return None

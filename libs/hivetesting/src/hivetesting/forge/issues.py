@@ -37,8 +37,8 @@ def labelled(call: Call, values: object, repo: Repo) -> list[Label]:
     if not isinstance(values, list):
         raise ApiError(400, "labels should be an array of strings or integers")
     wanted = {value if isinstance(value, int) else str(value) for value in values}
-    _ = call
-    return [label for label in repo.labels if label.id in wanted or label.name in wanted]
+    usable = [*repo.labels, *call.world.org_labels.get(repo.owner.id, [])]
+    return [label for label in usable if label.id in wanted or label.name in wanted]
 
 
 def chosen(issues: list[Issue], call: Call) -> list[Issue]:
@@ -144,6 +144,8 @@ async def create(context: Context) -> Response:
     repo.issues.append(issue)
     context.happenings.tell(issue, call.me, issue.body)
     context.happenings.hook_issue(issue, "issues", "opened", call.me)
+    if call.body.get("closed") is True:
+        set_state(context, issue, "closed")
     return JSONResponse(render_issue.issue(call.world, issue), 201)
 
 

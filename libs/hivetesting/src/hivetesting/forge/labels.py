@@ -33,14 +33,43 @@ async def create_label(context: Context) -> Response:
     """Make a label."""
     call = context.call
     repo = call.repo("repo.issues", Access.WRITE)
+    label = _made(call)
+    repo.labels.append(label)
+    return JSONResponse(render.label(call.world, label, repo), 201)
+
+
+def _made(call: Call) -> Label:
     name, color = call.text("name"), call.text("color")
     if not name or not color:
         raise ApiError(422, f"[{'Color' if name else 'Name'}]: Required")
     if not COLOR.fullmatch(color):
         raise ApiError(422, f"invalid color: {color}")
-    label = Label(call.world.new_id(), name, color.removeprefix("#"), call.text("description"))
-    repo.labels.append(label)
-    return JSONResponse(render.label(call.world, label, repo), 201)
+    return Label(call.world.new_id(), name, color.removeprefix("#"), call.text("description"))
+
+
+def _org_labels(call: Call) -> list[Label]:
+    org = call.world.user(call.path("org"))
+    if org is None or not org.organization:
+        raise not_found()
+    return call.world.org_labels.setdefault(org.id, [])
+
+
+@routes.on("GET", "/orgs/{org}/labels", "organization")
+async def list_org_labels(context: Context) -> Response:
+    """List the labels that all repositories of an organisation share."""
+    call = context.call
+    return call.listed(_org_labels(call), lambda label: render.label(call.world, label, None))
+
+
+@routes.on("POST", "/orgs/{org}/labels", "organization")
+async def create_org_label(context: Context) -> Response:
+    """Make a label for all repositories of an organisation."""
+    call = context.call
+    if not call.me.admin:
+        raise ApiError(403, "Must be an organization owner")
+    label = _made(call)
+    _org_labels(call).append(label)
+    return JSONResponse(render.label(call.world, label, None), 201)
 
 
 def _writable(call: Call) -> Issue:

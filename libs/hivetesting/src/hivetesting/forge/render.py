@@ -124,8 +124,9 @@ def repo(world: World, it: Repo, doer: User | None) -> Json:
     }
 
 
-def label(world: World, it: Label, of: Repo) -> Json:
-    """Return a label."""
+def label(world: World, it: Label, of: Repo | None) -> Json:
+    """Return a label, of a repository or of a whole organisation."""
+    where = f"repos/{of.full_name}/labels" if of else "orgs/labels"
     return {
         "id": it.id,
         "name": it.name,
@@ -133,7 +134,7 @@ def label(world: World, it: Label, of: Repo) -> Json:
         "is_archived": False,
         "color": it.color,
         "description": it.description,
-        "url": f"{world.url}/api/v1/repos/{of.full_name}/labels/{it.id}",
+        "url": f"{world.url}/api/v1/{where}/{it.id}",
     }
 
 

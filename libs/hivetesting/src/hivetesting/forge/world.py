@@ -272,6 +272,7 @@ class World:
     repos: list[Repo] = field(default_factory=list)
     threads: list[Thread] = field(default_factory=list)
     hooks: list[Hook] = field(default_factory=list)
+    org_labels: dict[int, list[Label]] = field(default_factory=dict)
     ids: Iterator[int] = field(default_factory=lambda: count(1))
 
     def new_id(self) -> int:
