@@ -16,7 +16,7 @@ def test_an_error_is_one_line_with_what_to_do(place: Place) -> None:
 def test_what_is_not_there_ends_with_4(place: Place) -> None:
     result = place.alice("view", "999")
     assert result.code == 4
-    assert result.stderr.startswith("hive-forge: not found: ")
+    assert result.stderr.startswith("hive-forge: not found")
     assert len(result.stderr.splitlines()) == 1
     assert place.alice("-r", "nobody/nothing", "view", "1").code == 4
 

@@ -154,6 +154,7 @@ def test_a_conflict_is_said_as_one(place: Place) -> None:
     result = place.alice("pr", "merge", str(second))
     assert result.code == 5
     assert "conflict" in result.stderr
+    assert "bring the base branch into it" in result.stderr
 
 
 def test_list_and_close(place: Place) -> None:

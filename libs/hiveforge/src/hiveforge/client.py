@@ -196,7 +196,7 @@ def _refusal(method: str, path: str, answer: Answer) -> ForgeError:
     if answer.status in _MOVED:
         word, words = "moved", f"it is now at {answer.headers.get('Location', '')}"
     shown = path.split("?", 1)[0]
-    said = words if words.lower().startswith(word) else f"{word}: {words}"
+    said = word if words.lower() == word else f"{word}: {words}"
     return ForgeError(f"{said} ({method} {shown}: {answer.status})", status, hint=hint)
 
 

@@ -20,6 +20,7 @@ STYLES = {"merge": "merge", "squash": "squash", "rebase": "rebase", "ff_only": "
 # The forge looks for conflicts in the background after a push, and says «Please try again later».
 MERGE_TRIES = 6
 MERGE_WAIT_S = 1.0
+RESOLVE = "bring the base branch into it, resolve the conflicts, push, try again"
 
 
 def register(verbs: Verbs) -> None:
@@ -235,12 +236,14 @@ def run_merge(run: Run) -> Exit | None:
             client.post(path, fields)
             break
         except ForgeError as error:
+            if error.message.lower().startswith("conflict ("):
+                error.hint = RESOLVE
             if "try again later" not in error.message.lower():
                 raise
             if last:
                 raise ForgeError(
                     f"conflict: #{args.number} cannot be merged as it is", Exit.CONFLICT,
-                    hint="bring the base branch into it, resolve the conflicts, push, try again",
+                    hint=RESOLVE,
                 ) from None  # fmt: skip
             time.sleep(MERGE_WAIT_S)
     pull = _get(client, args.number)
