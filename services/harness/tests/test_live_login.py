@@ -28,6 +28,8 @@ from hivecommon.contracts.login import (
 from hivecommon.errors import HiveError
 from hivetesting.agents import Agents
 from hivetesting.harness import AgentWatch, HarnessProcess, stored_events, tell
+from hivetesting.messages_api.rules import Rules
+from hivetesting.messages_api.steps import unauthenticated
 from hivetesting.oauth.endpoint import CONSOLE, GOOD_CODE, Mood
 from hivetesting.oauth.proxy import ClaudeCom
 
@@ -250,3 +252,31 @@ async def secrets_are_nowhere(desk: Desk, secrets: list[str]) -> None:
         if file.is_file() and any(secret in file.read_text(errors="replace") for secret in secrets):
             assert file.stat().st_mode & 0o777 == 0o600
             assert file.stat().st_uid == os.getuid()
+
+
+async def test_a_login_lost_in_mid_session_is_made_good_and_a_failed_one_takes_nothing(
+    agents: Agents, claude_com: ClaudeCom
+) -> None:
+    desk = await needy(agents, claude_com, "ragna")
+    await desk.waits()
+    await desk.ask(SendLoginCode(code=PASTED))
+    await desk.ended()
+    await desk.watch.turn_ended(await tell(agents.operator, "ragna", "one"))
+    before = (desk.agent.claude / ".credentials.json").read_bytes()
+    await desk.waits()
+    await desk.ask(SendLoginCode(code="bad#state"))
+    view = await desk.ended()
+    assert (view.phase, view.holding) == (LoginPhase.FAILED, Holding.LOGIN)
+    assert (desk.agent.claude / ".credentials.json").read_bytes() == before
+    # The API takes it no more: the message stays, and goes on after the next login.
+    desk.watch.events.clear()
+    agents.api.script = lambda _request: [unauthenticated()]
+    asked = await tell(agents.operator, "ragna", "two")
+    await desk.watch.status(lambda status: status.needs_login)
+    agents.api.script = Rules()
+    await desk.waits()
+    await desk.ask(SendLoginCode(code=PASTED))
+    assert (await desk.ended()).phase is LoginPhase.DONE
+    assert (await desk.watch.turn_ended(asked)).outcome == "answered"
+    assert agents.api.requests[-1].credential == claude_com.endpoint.access_tokens[-1]
+    assert len(set(claude_com.endpoint.access_tokens)) == 2

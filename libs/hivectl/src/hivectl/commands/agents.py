@@ -101,6 +101,17 @@ async def status(shell: Shell, agent: AgentName | None) -> None:
     for name, value in _details(reply.agent):
         if value:
             shell.terminal.line(f"{name + ':':<12} {value}")
+    if (hint := _hint(reply.agent)) is not None:
+        shell.terminal.note(hint)
+
+
+def _hint(agent: RosterRow) -> str | None:
+    """Return the command that helps an agent on, if one does."""
+    if agent.harness.needs_login:
+        return f"`hive login {agent.name}` logs it in; what waits goes on then"
+    if agent.harness.trouble == "spend_cap":
+        return f"`hive cap {agent.name} USD` raises its cap, `hive retry {agent.name}` lifts it for today"
+    return None
 
 
 def _details(agent: RosterRow) -> list[tuple[str, str]]:

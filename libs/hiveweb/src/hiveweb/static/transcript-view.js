@@ -55,6 +55,8 @@ function noticeView({ body, at }) {
     case "trouble":
       return html`<div class="notice bad" role="alert"><${Icon} name="triangle-alert" /> <b>${plain(body.code).replaceAll("_", " ")}</b> <bdi>${plain(body.message)}</bdi>
         ${body.retry_at && html`<span class="dim"> next try ${clock(body.retry_at)}</span>`} <${Time} at=${at} /></div>`;
+    case "logged_in":
+      return html`<div class="notice"><${Icon} name="key-round" /> was given <bdi>${plain(body.means)}</bdi> <${Time} at=${at} /></div>`;
     case "started":
       return html`<div class="notice"><${Icon} name="play" /> started${body.resumed ? ", session resumed" : ""} <span class="dim"><bdi>${plain(body.model)}</bdi></span> <${Time} at=${at} /></div>`;
     case "stopped":
