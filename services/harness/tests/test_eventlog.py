@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hive_harness.database import Database
-from hive_harness.eventlog import KEPT, MIGRATIONS, EventLog
+from hive_harness.eventlog import KEPT, KEPT_BYTES, MIGRATIONS, EventLog
 from hivecommon.contracts.events import AgentEvent, Text, Trouble, TurnEnded, TurnStarted
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -26,9 +26,9 @@ class Clock:
 
 @asynccontextmanager
 async def opened(
-    file: Path, *, floor: int = 0, clock: Clock | None = None
+    file: Path, *, floor: int = 0, clock: Clock | None = None, kept_bytes: int = KEPT_BYTES
 ) -> AsyncIterator[EventLog]:
-    log = EventLog(Database(file, MIGRATIONS), clock or Clock())
+    log = EventLog(Database(file, MIGRATIONS), clock or Clock(), kept_bytes=kept_bytes)
     await log.open(floor)
     writing = asyncio.ensure_future(log.run())
     try:
@@ -96,6 +96,57 @@ async def test_old_events_go_when_they_are_published_and_the_numbers_stay(tmp_pa
         await log.mark_published(5)
     async with opened(file, clock=clock) as log:
         assert (log.first_seq, log.last_seq) == (5, 5)
+
+
+async def test_old_events_are_forgotten_while_the_harness_runs_too(tmp_path: Path) -> None:
+    clock = Clock()
+    async with opened(tmp_path / "events.sqlite", clock=clock) as log:
+        for number in range(5):
+            log.record(Text(str(number)))
+        await log.flushed()
+        await log.mark_published(5)
+        clock.now += KEPT + timedelta(days=1)
+        await log.forget_old()
+        assert (log.first_seq, log.last_seq) == (5, 5)
+
+
+async def test_an_agent_that_tells_too_much_keeps_the_newest_of_it(tmp_path: Path) -> None:
+    file = tmp_path / "events.sqlite"
+    async with opened(file, kept_bytes=400_000) as log:
+        for _ in range(4000):
+            log.record(Text("x" * 1000))
+        await log.flushed()
+        await log.mark_published(3500)
+        await log.forget_old()
+        assert log.first_seq == 3501  # what the bus has not confirmed stays
+        await log.mark_published(4000)
+        await log.forget_old()
+        assert log.first_seq == 4000  # a file this small is emptied in one go
+        assert log.last_seq == 4000
+        # The room is used again: the file does not grow beyond what it once had.
+        size = file.stat().st_size
+        for _ in range(1000):
+            log.record(Text("x" * 1000))
+        await log.flushed()
+        assert file.stat().st_size <= size
+
+
+async def test_damage_that_a_reader_meets_is_set_aside_too(tmp_path: Path) -> None:
+    file = tmp_path / "events.sqlite"
+    async with opened(file) as log:
+        for number in range(200):
+            log.record(Text(str(number) * 100))
+        await log.flushed()
+        with closing(sqlite3.connect(file)) as other:
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        damage = bytearray(file.read_bytes())
+        damage[4096:] = b"\xff" * (len(damage) - 4096)
+        file.write_bytes(damage)
+        assert await log.unpublished(500) == []
+        await log.flushed()
+        [trouble] = await log.unpublished(500)
+        assert (trouble.seq, trouble.kind) == (201, "trouble")
+    assert "damaged-" in str(trouble.body)
 
 
 async def test_damage_at_the_start_begins_a_new_file_above_all_old_numbers(tmp_path: Path) -> None:

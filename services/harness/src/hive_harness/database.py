@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
@@ -28,6 +29,8 @@ class Database:
         self._migrations = migrations
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"sqlite-{file.stem}")
         self._connection: sqlite3.Connection | None = None
+        # Left for the next start: damage may stand where opening the file does not look.
+        self._damaged = file.with_name(f"{file.name}.damaged")
 
     async def open(self, now: datetime) -> Path | None:
         """Open the file and bring its schema up to date.
@@ -61,26 +64,33 @@ class Database:
         try:
             result = work(connection)
             connection.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, sqlite3.DatabaseError) and is_damage(error):
+                self._damaged.touch()
             if connection.in_transaction:
-                connection.execute("ROLLBACK")
+                with suppress(sqlite3.Error):  # the first error tells more
+                    connection.execute("ROLLBACK")
             raise
         return result
 
     def _open_or_begin_anew(self, now: datetime) -> Path | None:
         try:
-            self._connect()
+            if not self._damaged.exists():
+                self._connect()
+                return None
+            _log.error("database_damaged", file=str(self.file))
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
             _log.exception("database_damaged", file=str(self.file))
-            return self._set_aside_and_open(now)
-        return None
+        return self._set_aside_and_open(now)
 
     def _set_aside_and_open(self, now: datetime) -> Path:
         self._disconnect()
         aside = self.file.with_name(f"{self.file.name}.damaged-{now:%Y%m%dT%H%M%S.%f}")
-        self.file.rename(aside)
+        if self.file.exists():
+            self.file.rename(aside)
+        self._damaged.unlink(missing_ok=True)
         for suffix in ("-wal", "-shm"):
             companion = self.file.with_name(self.file.name + suffix)
             if companion.exists():

@@ -4,15 +4,16 @@ import asyncio
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 from uuid import uuid4
 
 import msgspec
 import structlog
 from hivecommon.contracts.events import AgentEvent, AgentEventBody, Trouble
 
-from hive_harness.database import Database, is_damage
+from hive_harness.database import Database, Work, is_damage
 
 MIGRATIONS: Final = (
     """
@@ -26,7 +27,12 @@ MIGRATIONS: Final = (
     """,
 )
 KEPT: Final = timedelta(days=14)
+KEPT_BYTES: Final = 256 << 20
+"""Of an agent that does more in 14 days the oldest events go earlier."""
 _RETRY_S: Final = 1.0
+_FORGOTTEN_AT_ONCE: Final = 2000
+
+T = TypeVar("T")
 
 Clock = Callable[[], datetime]
 Listener = Callable[[Sequence[AgentEvent]], None]
@@ -37,9 +43,13 @@ _log = structlog.get_logger()
 class EventLog:
     """All events of one agent. `run` writes what `record` has numbered."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, *, kept_bytes: int = KEPT_BYTES) -> None:
         self._database = database
         self._clock = clock
+        self._kept_bytes = kept_bytes
+        self._one_at_a_time = asyncio.Lock()
+        self.on_failing: Callable[[], None] = lambda: None
+        """Called when events cannot be written, once for each time that begins."""
         self._pending: deque[AgentEvent] = deque()
         self._wake = asyncio.Event()
         self._listeners: list[Listener] = []
@@ -61,7 +71,7 @@ class EventLog:
         if aside is not None:
             await self._database.run(lambda c: self._begin(c, floor + 1))
         await self._database.run(self._load)
-        await self._prune()
+        await self.forget_old()
         if aside is not None:
             self._say_set_aside(str(aside))
 
@@ -93,33 +103,52 @@ class EventLog:
             await self._committed.wait_for(lambda: self.stored_seq >= target)
 
     async def _write(self, batch: list[AgentEvent]) -> None:
-        rows = [(e.seq, e.at.isoformat(), e.kind, msgspec.json.encode(e)) for e in batch]
-        try:
-            await self._database.run(
-                lambda c: c.executemany("INSERT INTO events VALUES (?, ?, ?, ?)", rows)
-            )
-        except sqlite3.DatabaseError as error:
-            await self._recover(error, batch[0].seq)
-            return
+        await self._patiently(_insert(batch))
         for _ in batch:
             self._pending.popleft()
-        self.failing = ""
         self.stored_seq = batch[-1].seq
         for listener in list(self._listeners):
             listener(batch)
         async with self._committed:
             self._committed.notify_all()
 
-    async def _recover(self, error: sqlite3.DatabaseError, first_seq: int) -> None:
-        _log.exception("events_not_written")
-        self.failing = f"events cannot be written: {error}"
-        if is_damage(error):
-            aside = await self._database.begin_anew(self._clock())
-            await self._database.run(lambda c: self._begin(c, first_seq))
-            await self._database.run(self._load_id)
-            self._say_set_aside(str(aside))
-        else:
-            await asyncio.sleep(_RETRY_S)
+    async def _patiently(self, work: Work[T]) -> T:
+        """Do `work`, however long the disk is full or the file locked."""
+        while True:
+            try:
+                result = await self._do(work)
+            except sqlite3.OperationalError as error:
+                self._fail(error)
+                await asyncio.sleep(_RETRY_S)
+            else:
+                self.failing = ""
+                return result
+
+    async def _do(self, work: Work[T]) -> T:
+        """Do `work`; a file that proves to be damaged is set aside, and it is done on a new one."""
+        async with self._one_at_a_time:
+            try:
+                return await self._database.run(work)
+            except sqlite3.DatabaseError as error:
+                if not is_damage(error):
+                    raise
+                await self._begin_anew(error)
+                return await self._database.run(work)
+
+    async def _begin_anew(self, error: sqlite3.DatabaseError) -> None:
+        _log.error("events_damaged", reason=str(error))
+        aside = await self._database.begin_anew(self._clock())
+        # What is not stored yet is in memory and goes into the new file. Work is done one at a
+        # time, so that nothing is stored of which `stored_seq` does not know.
+        await self._database.run(lambda c: self._begin(c, self.stored_seq + 1))
+        await self._database.run(self._load_id)
+        self._say_set_aside(str(aside))
+
+    def _fail(self, error: sqlite3.DatabaseError) -> None:
+        known, self.failing = self.failing, f"events cannot be written: {error}"
+        if not known:
+            _log.error("events_not_written", reason=str(error))
+            self.on_failing()
 
     def _say_set_aside(self, aside: str) -> None:
         self.record(
@@ -134,7 +163,7 @@ class EventLog:
         """Return stored events in order: the first `limit` after `after`, else the last ones."""
         low, high = after or 0, before or 1 << 62
         order = "ASC" if after is not None else "DESC"
-        rows: list[tuple[bytes]] = await self._database.run(
+        rows: list[tuple[bytes]] = await self._do(
             lambda c: c.execute(
                 f"SELECT event FROM events WHERE seq > ? AND seq < ? ORDER BY seq {order} LIMIT ?",  # noqa: S608 - one of two words of ours
                 (low, high, limit),
@@ -145,7 +174,7 @@ class EventLog:
 
     async def open_turn(self) -> AgentEvent | None:
         """Return the start of the last turn if its end was never recorded."""
-        row: tuple[str, bytes] | None = await self._database.run(
+        row: tuple[str, bytes] | None = await self._do(
             lambda c: c.execute(
                 "SELECT kind, event FROM events WHERE kind IN ('turn_started', 'turn_ended')"
                 " ORDER BY seq DESC LIMIT 1"
@@ -157,7 +186,7 @@ class EventLog:
 
     async def unpublished(self, limit: int) -> Sequence[AgentEvent]:
         """Return the oldest events that the bus has not confirmed."""
-        rows: list[tuple[bytes]] = await self._database.run(
+        rows: list[tuple[bytes]] = await self._patiently(
             lambda c: c.execute(
                 "SELECT event FROM events WHERE seq > (SELECT published FROM log)"
                 " ORDER BY seq LIMIT ?",
@@ -168,7 +197,7 @@ class EventLog:
 
     async def mark_published(self, seq: int) -> None:
         """Remember that the bus has every event up to `seq`."""
-        await self._database.run(lambda c: c.execute("UPDATE log SET published = ?", (seq,)))
+        await self._patiently(lambda c: c.execute("UPDATE log SET published = ?", (seq,)))
 
     def _load(self, connection: sqlite3.Connection) -> None:
         if connection.execute("SELECT 1 FROM log").fetchone() is None:
@@ -185,28 +214,57 @@ class EventLog:
             "INSERT INTO log VALUES (1, ?, ?, ?)", (uuid4().hex[:12], first_seq, first_seq - 1)
         )
 
-    async def _prune(self) -> None:
+    async def forget_old(self) -> None:
+        """Forget what is older than 14 days, or more than the file may hold, and published."""
         horizon = (self._clock() - KEPT).isoformat()
-
-        def prune(connection: sqlite3.Connection) -> None:
-            # The last event stays, whatever its age: the numbers go on from it.
-            connection.execute(
-                "DELETE FROM events WHERE at < ? AND seq <= (SELECT published FROM log)"
-                " AND seq < (SELECT max(seq) FROM events)",
-                (horizon,),
-            )
-            connection.execute(
+        while await self._do(lambda c: _forget(c, "at < ?", horizon)):
+            pass
+        while await self._do(self._holds_too_much):
+            if not await self._do(lambda c: _forget(c, "?", "1")):
+                break
+        await self._do(
+            lambda c: c.execute(
                 "UPDATE log SET first_seq = coalesce((SELECT min(seq) FROM events), first_seq)"
             )
+        )
+        await self._do(self._load_id)
 
-        await self._database.run(prune)
-        await self._database.run(self._load_id)
+    def _holds_too_much(self, connection: sqlite3.Connection) -> bool:
+        pages, free, size = (
+            connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return bool((pages - free) * size > self._kept_bytes)
 
     async def close(self) -> None:
         """Write what is pending, if the disk takes it, and close the file."""
         if self._pending:
-            await self._write(list(self._pending))
+            with suppress(sqlite3.OperationalError):
+                await self._do(_insert(list(self._pending)))
         await self._database.close()
+
+
+def _insert(batch: Sequence[AgentEvent]) -> Work[None]:
+    rows = [(e.seq, e.at.isoformat(), e.kind, msgspec.json.encode(e)) for e in batch]
+
+    def insert(connection: sqlite3.Connection) -> None:
+        # Replaced by itself when it is not known whether an earlier try came to its end.
+        connection.executemany("REPLACE INTO events VALUES (?, ?, ?, ?)", rows)
+
+    return insert
+
+
+def _forget(connection: sqlite3.Connection, which: str, value: str) -> int:
+    """Delete some of the oldest published events; return how many.
+
+    The last event stays, whatever its age: the numbers go on from it.
+    """
+    return connection.execute(
+        "DELETE FROM events WHERE seq IN (SELECT seq FROM events"  # noqa: S608 - words of ours
+        f" WHERE {which} AND seq <= (SELECT published FROM log)"
+        " AND seq < (SELECT max(seq) FROM events) ORDER BY seq LIMIT ?)",
+        (value, _FORGOTTEN_AT_ONCE),
+    ).rowcount
 
 
 def _decode(rows: Iterable[bytes]) -> list[AgentEvent]:

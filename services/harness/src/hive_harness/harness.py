@@ -5,7 +5,6 @@ import fcntl
 import os
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
@@ -19,9 +18,7 @@ from hivecommon.contracts.events import (
     HarnessStopped,
     LoggedIn,
     MessageSent,
-    Trouble,
-    TurnEnded,
-    TurnStarted,
+    StatusChanged,
 )
 from hivecommon.contracts.harness import Hello
 from hivecommon.contracts.roster import Activity, HarnessStatus
@@ -30,15 +27,13 @@ from hivecommon.errors import HiveError, Unavailable
 from hivecommon.keys import read_seed
 from hivecommon.log import BusLog
 
-from hive_harness import eventlog, store
 from hive_harness.asking import Asking
 from hive_harness.claude import Claude, Conversation, load_sdk
 from hive_harness.config import Settings
 from hive_harness.control import Control
 from hive_harness.credentials import Credentials
-from hive_harness.database import Database
+from hive_harness.disk import Disk
 from hive_harness.endpoints import Endpoints
-from hive_harness.eventlog import EventLog
 from hive_harness.hindrance import Hindrance, Outlook
 from hive_harness.housekeeping import Bounds, Housekeeping
 from hive_harness.inbox import Inbox
@@ -53,7 +48,6 @@ from hive_harness.rules import rules_of
 from hive_harness.service import HarnessService
 from hive_harness.sessions import Sessions, find_cli, new_session_id
 from hive_harness.status import StatusBoard
-from hive_harness.store import Store
 from hive_harness.toolbox import Tool
 from hive_harness.tools.about import AboutTools
 from hive_harness.tools.items import ItemTools
@@ -70,7 +64,6 @@ T = TypeVar("T")
 _STOP_S: Final = 8.0
 _FLUSH_S: Final = 2.0
 _HELLO_RETRY_S: Final = 30.0
-_EVENTS_OF_A_TURN: Final = 10_000
 
 _log = structlog.get_logger()
 
@@ -95,13 +88,14 @@ async def run(
 async def _run_connected(
     settings: Settings, bus: Bus, bus_log: BusLog, notify_socket: str | None, stop: asyncio.Event
 ) -> None:
-    memory = await _open_memory(settings)
+    disk = await Disk.open(settings.state, _now)
     try:
         async with ServiceTasks() as tasks:
             group: asyncio.TaskGroup = tasks
             group.create_task(bus_log.publish_to(bus))
-            group.create_task(memory.log.run())
-            harness = _Harness(settings, bus, memory, group)
+            group.create_task(disk.log.run())
+            group.create_task(disk.forget_for_ever())
+            harness = _Harness(settings, bus, disk, group)
             async with serving(harness.page.app(), settings, group):
                 await harness.start()
                 notify_ready(notify_socket)
@@ -109,77 +103,44 @@ async def _run_connected(
                 await harness.stop()
             await tasks.end()
     finally:
-        await memory.log.close()
-        await memory.store.close()
+        await disk.close()
     if bus.closed.is_set() and not stop.is_set():
         raise HiveError("the bus closed the connection for good", code="bus_closed")
-
-
-@dataclass(frozen=True)
-class _Memory:
-    """What is on the agent's disk."""
-
-    store: Store
-    log: EventLog
-
-
-async def _open_memory(settings: Settings) -> _Memory:
-    memory = _Memory(
-        Store(Database(settings.state / "hyperhive-harness.sqlite", store.MIGRATIONS)),
-        EventLog(Database(settings.state / "hyperhive-events.sqlite", eventlog.MIGRATIONS), _now),
-    )
-    aside = await memory.store.open(_now())
-    last_seq = await memory.store.read("last_seq")
-    # Noted at the end of each turn: more than this are not told in one.
-    await memory.log.open(floor=int(last_seq or 0) + _EVENTS_OF_A_TURN)
-    if aside:
-        text = f"the harness's own file was damaged; set aside: {aside}"
-        memory.log.record(Trouble(code="state_damaged", message=text))
-    if (unfinished := await memory.log.open_turn()) is not None:
-        start = unfinished.body
-        if isinstance(start, TurnStarted):
-            known = await memory.store.outcome_of(start.message_id)
-            error = "" if known else "the harness ended in this turn"
-            end = TurnEnded(start.message_id, known or "postponed", error=error)
-            memory.log.record(end, turn=unfinished.turn)
-    return memory
 
 
 class _Harness:
     """The parts, put together."""
 
-    def __init__(
-        self, settings: Settings, bus: Bus, memory: _Memory, group: asyncio.TaskGroup
-    ) -> None:
+    def __init__(self, settings: Settings, bus: Bus, disk: Disk, group: asyncio.TaskGroup) -> None:
         self._settings = settings
         self._bus = bus
         self._group = group
-        self._memory = memory
-        log, config = memory.log, settings.harness
+        self._disk = disk
+        log, config = disk.log, settings.harness
         self._board = StatusBoard(
             HarnessStatus(
                 activity=Activity.STARTING, since=_now(), paused=config.paused,
                 model=settings.model,
             ),
-            log.record,
+            self._tell,
             _now,
         )  # fmt: skip
-        self._outbox = Outbox(log, bus, settings.name)
-        self._inbox = Inbox(bus, memory.store, settings.name, group, self._wake, _now)
-        self._waiting = Waiting(self._inbox, memory.store)
+        self._outbox = Outbox(log, bus, settings.name, _now)
+        self._inbox = Inbox(bus, disk.store, settings.name, group, self._wake, _now)
+        self._waiting = Waiting(self._inbox, disk.store)
         self._reception = Reception(
-            self._waiting, memory.store, self._turn, lambda: self._board.status.paused
+            self._waiting, disk.store, self._turn, lambda: self._board.status.paused
         )
-        self._items = OpenItems(bus, settings.name, self._waiting, memory.store, self._turn)
+        self._items = OpenItems(bus, settings.name, self._waiting, disk.store, self._turn)
         self._credentials = Credentials(settings.claude, settings.has_key)
         self._claude = Claude(self._conversation())
-        sessions = Sessions(memory.store, settings.claude, new_session_id)
+        sessions = Sessions(disk.store, settings.claude, new_session_id)
         self._hindrance = hindrance = Hindrance(
-            Outlook(log, self._board, self._credentials, memory.store, _now),
+            Outlook(log, self._board, self._credentials, disk.store, _now),
             spend_cap_usd=config.spend_cap_usd,
         )
         housekeeping = Housekeeping(
-            self._claude, sessions, memory.store, self._board,
+            self._claude, sessions, disk.store, self._board,
             Bounds(
                 compact_at=config.compact_at,
                 cli_memory_bytes=config.cli_memory_bytes,
@@ -191,7 +152,7 @@ class _Harness:
             Parts(
                 claude=self._claude,
                 sessions=sessions,
-                store=memory.store,
+                store=disk.store,
                 log=log,
                 waiting=self._waiting,
                 board=self._board,
@@ -206,7 +167,7 @@ class _Harness:
             silence_s=config.silence_s,
         )
         self._control = Control(
-            self._worker, housekeeping, hindrance, memory.store, self._board, self._items, _now
+            self._worker, housekeeping, hindrance, disk.store, self._board, self._items, _now
         )
         self._login_desk = LoginDesk(
             LoginCli(
@@ -222,16 +183,26 @@ class _Harness:
             self._logged_in,
         )
         self.page = AgentPage(
-            settings, self._worker, self._board, log, memory.store, _now, self._login_desk
+            settings, self._worker, self._board, log, disk.store, _now, self._login_desk
         )
         self._working: asyncio.Task[None] | None = None
 
+    def _tell(self, changed: StatusChanged) -> None:
+        self._disk.log.record(changed)
+        if self._disk.log.failing:
+            self._group.create_task(self._outbox.tell_unstored(changed))
+
+    def _on_failing_disk(self) -> None:
+        self._group.create_task(self._outbox.tell_unstored(StatusChanged(self._board.status)))
+        self._wake()
+
     async def start(self) -> None:
         """Answer the bus and begin to work."""
+        self._disk.log.on_failing = self._on_failing_disk
         self._board.repeat()
         self._group.create_task(self._outbox.run())
         self._group.create_task(self._inbox.keep_alive())
-        service = HarnessService(self._control, self._memory.log, self.page.mint_ticket)
+        service = HarnessService(self._control, self._disk.log, self.page.mint_ticket)
         endpoints = {**service.endpoints, **self._login_desk.endpoints}
         await Endpoints(self._bus, self._group, self._settings.name).start(endpoints)
         await self._bus.client.flush()
@@ -255,7 +226,7 @@ class _Harness:
                     await self._worker.stop()
                     await asyncio.shield(self._working)
         await self._claude.close()
-        log = self._memory.log
+        log = self._disk.log
         self._board.change(activity=Activity.AWAY, current_tool="")
         log.record(HarnessStopped("stopped on request"))
         with suppress(TimeoutError, Unavailable):
@@ -265,7 +236,7 @@ class _Harness:
                 await self._outbox.drained()
 
     def _logged_in(self, event: LoggedIn) -> None:
-        self._memory.log.record(event)
+        self._disk.log.record(event)
         self._hindrance.credentials_changed()
 
     def _wake(self) -> None:
@@ -294,7 +265,7 @@ class _Harness:
 
         def record(sent: MessageSent) -> None:
             turn = self._worker.turn
-            self._memory.log.record(sent, turn=turn.number if turn else 0)
+            self._disk.log.record(sent, turn=turn.number if turn else 0)
 
         asking = Asking(self._bus, config.agent)
         messages = MessageTools(post, self._reception, self._turn, record)

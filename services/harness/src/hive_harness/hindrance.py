@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Final
 
 import structlog
@@ -70,10 +70,17 @@ class Hindrance:
         self._outlook.board.hinder(obstacle)
 
     def hinder_for_disk(self, reason: object) -> None:
-        """Note and tell that the agent's state cannot be written."""
-        text = f"the agent's state cannot be written: {reason}"
-        retry_at = self._outlook.clock() + timedelta(seconds=DISK_POLL_S)
-        self.hinder(Obstacle(Code.DISK_FULL, text, retry_at))
+        """Note and tell that the agent's state cannot be written: once, until there is room."""
+        # It has no end that is known, and told again and again it would fill the memory.
+        if not self.is_full_disk:
+            text = f"the agent's state cannot be written: {reason}"
+            self.hinder(Obstacle(Code.DISK_FULL, text))
+            self._outlook.board.rest()
+
+    @property
+    def is_full_disk(self) -> bool:
+        """Whether it is the disk that keeps the agent from working."""
+        return self._obstacle is not None and self._obstacle.code is Code.DISK_FULL
 
     def overcome(self) -> None:
         """Note and tell that nothing keeps the agent from working any more."""
@@ -136,6 +143,8 @@ class Hindrance:
         needs_login = self._obstacle is not None and self._obstacle.code is Code.NEEDS_LOGIN
         if needs_login:
             limit_s = LOGIN_POLL_S
+        elif self.is_full_disk:
+            limit_s = DISK_POLL_S
         with suppress(TimeoutError):
             async with asyncio.timeout(limit_s):
                 await self._wake.wait()

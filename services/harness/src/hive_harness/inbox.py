@@ -1,6 +1,7 @@
 """The agent's inbox: what the bus delivers, kept alive while it waits, acknowledged at its end."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -59,6 +60,9 @@ class Inbox:
         self._lanes: dict[str, Lane] = {}
         self._subscription: Subscription | None = None
         self._beyond = 0
+        self._not_noted: list[str] = []
+        self.failing = ""
+        """Why a delivery could not be noted; empty when all could."""
 
     @property
     def unread(self) -> int:
@@ -98,6 +102,12 @@ class Inbox:
             elif delivery.letter not in self._held:
                 # After a kill the bus would wait for the rest of its ack_wait.
                 await self._bus.publish(delivery.ack, _NAK)
+
+    async def ask_again(self) -> None:
+        """Have those messages delivered anew that could not be noted when they came."""
+        self.failing = ""
+        while self._not_noted:
+            await self._bus.publish(self._not_noted.pop(), _NAK)
 
     async def close(self) -> None:
         """Let the bus keep what comes; what is held stays held."""
@@ -159,7 +169,9 @@ class Inbox:
         ):
             with attempt:
                 await self._bus.client.request(delivery.ack, word, timeout=_CONFIRM_S)
-        await self._store.settle(delivery)
+        # On a full disk it is confirmed once more after the next start.
+        with suppress(sqlite3.OperationalError):
+            await self._store.settle(delivery)
 
     async def _on_delivery(self, msg: Msg) -> None:
         consumer = consumer_of(msg.reply)
@@ -180,7 +192,13 @@ class Inbox:
             await self._bus.publish(msg.reply, _TERM)
             return
         delivery = Delivery(letter.key, consumer, msg.reply, about.num_delivered)
-        fate, seen = await self._store.hold(letter, delivery, lane.after(arrival))
+        try:
+            fate, seen = await self._store.hold(letter, delivery, lane.after(arrival))
+        except sqlite3.OperationalError as error:
+            self._not_noted.append(msg.reply)
+            self.failing = str(error)
+            self._on_change()
+            return
         unseen = max(0, about.num_delivered - 1 - seen)
         lane.arrived(replace(arrival, unseen=unseen), self._clock())
         if fate.outcome is not None:

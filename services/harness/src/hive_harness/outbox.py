@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
+import nats.errors
 import structlog
 from hivecommon.bus import Bus
-from hivecommon.contracts.events import AgentEvent
+from hivecommon.contracts.events import AgentEvent, AgentEventBody
 from hivecommon.errors import HiveError
 from hivecommon.names import AgentName
 
-from hive_harness.eventlog import EventLog
+from hive_harness.eventlog import Clock, EventLog
 
 _BATCH: Final = 200
 _FIRST_WAIT_S: Final = 0.1
@@ -23,10 +25,11 @@ _log = structlog.get_logger()
 class Outbox:
     """Publishes stored events one after another; the stream drops what it has already."""
 
-    def __init__(self, log: EventLog, bus: Bus, agent: AgentName) -> None:
+    def __init__(self, log: EventLog, bus: Bus, agent: AgentName, clock: Clock) -> None:
         self._log = log
         self._bus = bus
         self._agent = agent
+        self._clock = clock
         self._new = asyncio.Event()
         self._idle = asyncio.Event()
         log.listen(self._on_stored)
@@ -47,6 +50,12 @@ class Outbox:
                 await self._log.mark_published(events[-1].seq)
             if not self._new.is_set():
                 self._idle.set()
+
+    async def tell_unstored(self, body: AgentEventBody) -> None:
+        """Publish what the disk does not take, as number 0: of no log, and of this moment alone."""
+        event = AgentEvent(seq=0, at=self._clock(), body=body)
+        with suppress(nats.errors.Error):
+            await self._bus.publish(event.subject_for(self._agent), msgspec.json.encode(event))
 
     async def drained(self) -> None:
         """Return once everything that is stored is on the bus."""

@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Final
 
 from hivecommon.contracts.harness import ParkedMessage
+from hivecommon.contracts.inbox import MAX_BODY_BYTES
 from hivecommon.contracts.usage import DayUsage, TurnUsage
 
 from hive_harness import ledger, parked
@@ -96,8 +97,17 @@ class Store:
     async def open(self, now: datetime) -> str:
         """Open the file; return the path of a damaged one that was set aside, else nothing."""
         aside = await self._database.open(now)
-        await self._database.run(_forget_old)
+        await self.forget_old()
         return str(aside) if aside else ""
+
+    async def forget_old(self) -> None:
+        """Forget the messages that were done with long ago."""
+        await self._database.run(_forget_old)
+
+    async def prove_room(self) -> None:
+        """Write something of the size of a message; raise what sqlite raises on a full disk."""
+        await self.write(room="x" * MAX_BODY_BYTES)
+        await self.write(room="")
 
     async def close(self) -> None:
         """Close the file."""

@@ -26,6 +26,15 @@ class Waiting:
         await self._inbox.open()
 
     @property
+    def failing(self) -> str:
+        """Why what the bus delivers cannot be noted; empty when it can."""
+        return self._inbox.failing
+
+    async def ask_again(self) -> None:
+        """Have that delivered anew which could not be noted."""
+        await self._inbox.ask_again()
+
+    @property
     def unread(self) -> int:
         """How many messages are not done with."""
         return self._inbox.unread + self._kept_here

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -130,22 +131,31 @@ class Worker:
         if not self._stopping:
             await self._connect()
         self._parts.board.rest()
-        while True:
-            self._hindrance.look_anew()
-            match next_step(await self._look()):
-                case Stop():
-                    return
-                case Wait(until):
-                    await self._hindrance.wait(until)
-                case Do(chore):
-                    await self._do(chore)
-                case Take(letters):
-                    await self._handle(letters)
+        going_on = True
+        while going_on:
+            try:
+                going_on = await self._step()
+            except sqlite3.OperationalError as error:
+                self._hindrance.hinder_for_disk(error)
+                await self._hindrance.wait(None)
+
+    async def _step(self) -> bool:
+        """Do what is to be done next; False when nothing is to be begun any more."""
+        self._hindrance.look_anew()
+        match next_step(await self._look()):
+            case Stop():
+                return False
+            case Wait(until):
+                await self._hindrance.wait(until)
+            case Do(chore):
+                await self._do(chore)
+            case Take(letters):
+                await self._handle(letters)
+        return True
 
     async def _look(self) -> Desk:
         parts = self._parts
-        if parts.log.failing and self._hindrance.obstacle is None:
-            self._hindrance.hinder_for_disk(parts.log.failing)
+        await self._mind_the_disk()
         self._hindrance.mind_the_cap(await parts.store.cost_usd(parts.clock().date()))
         letters = await parts.waiting.letters()
         parts.board.change(unread=parts.waiting.unread, parked=await parts.store.parked_count())
@@ -159,6 +169,17 @@ class Worker:
             batch=self._batch,
             opens_at=parts.waiting.opens_at(),
         )
+
+    async def _mind_the_disk(self) -> None:
+        parts = self._parts
+        if self._hindrance.is_full_disk and not parts.log.failing:
+            with suppress(sqlite3.OperationalError):
+                await parts.store.prove_room()
+                await parts.waiting.ask_again()
+                self._hindrance.overcome()
+                parts.board.rest()
+        elif self._hindrance.obstacle is None and (parts.log.failing or parts.waiting.failing):
+            self._hindrance.hinder_for_disk(parts.log.failing or parts.waiting.failing)
 
     async def _connect(self) -> bool:
         """Start the CLI unless it runs; False, with the obstacle shown, when it does not start."""
@@ -219,11 +240,7 @@ class Worker:
         parts = self._parts
         if not await self._connect():
             return None
-        try:
-            number, fates = await parts.store.begin(letters)
-        except sqlite3.OperationalError as error:
-            self._hindrance.hinder_for_disk(error)
-            return None
+        number, fates = await parts.store.begin(letters)
         handed = [Handed(letter, fate) for letter, fate in zip(letters, fates, strict=True)]
         unread = parts.waiting.unread
         self._turn = turn = Turn(self._stage, handed, number, own=own)

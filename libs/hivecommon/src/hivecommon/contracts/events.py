@@ -167,6 +167,7 @@ class AgentEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An event of one agent, whose name stands in the subject.
 
     `seq` counts up from 1 per agent without a gap: readers resume by it and drop what they have seen.
+    A status that the agent's full disk does not take is told as number 0.
     """
 
     subject: ClassVar[str] = "events.{agent}.{kind}"
