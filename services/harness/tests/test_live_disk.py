@@ -73,7 +73,6 @@ async def test_a_disk_that_is_full_is_told_and_the_agent_goes_on_when_there_is_r
     assert isinstance(told.body, StatusChanged)
     asked_it = await agents.operator.request(AskHarness(), agent="ulla")
     assert asked_it.status.trouble == "disk_full"
-    assert not [request for request in agents.api.requests if "two" in request.last_user_text]
 
     filler.unlink()
     assert (await watch.turn_ended(asked, within_s=90)).outcome == "answered"
