@@ -8,11 +8,14 @@ from bench.__main__ import main, names
 def test_every_benchmark_is_found() -> None:
     assert names() == [
         "approvals_lists",
+        "first_token",
         "forge_startup",
+        "harness_memory",
         "hive_ls",
         "list_agents",
         "memory",
         "service_start",
+        "turn_overhead",
         "turn_start",
     ]
 
