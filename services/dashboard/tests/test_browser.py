@@ -428,4 +428,11 @@ async def test_it_fits_a_phone(tab: Tab, hive: Hive, agents: AgentMaker) -> None
             .map((one) => one.outerHTML.slice(0, 80))"""
         )
         assert small == [], route
+    # A label in two lines, or one that runs into the next, is hard to read and easily missed.
+    broken = await tab.page.evaluate(
+        """[...document.querySelectorAll("nav a span:not(.count)")]
+        .filter((one) => one.offsetHeight > 24 || one.offsetWidth > one.parentElement.offsetWidth)
+        .map((one) => one.textContent)"""
+    )
+    assert broken == []
     del hive.approvals[41]

@@ -230,4 +230,12 @@ async def test_schedules_and_the_audit_have_their_pages(tab: Tab, hive: Hive) ->
     await expect(tab.page.locator("table.audit")).to_contain_text(HOSTILE_SHOWN)
     searched = [one for _by, one, _id in hive.asked if isinstance(one, ListAudit)]
     assert searched[-1].who == "operator:"
+    for width in (1280, 390):
+        await tab.page.set_viewport_size({"width": width, "height": 844})
+        cut = await tab.page.evaluate(
+            """[...document.querySelectorAll("table.audit td:not(:last-child) > *")]
+            .filter((one) => one.getClientRects().length > 1).map((one) => one.textContent)"""
+        )
+        assert cut == [], "only the detail takes several lines"
+        assert await tab.page.evaluate("document.documentElement.scrollWidth") <= width
     assert await tab.page.evaluate("window.pwned") is None

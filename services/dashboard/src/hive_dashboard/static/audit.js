@@ -1,6 +1,6 @@
 // The audit: who did what, when, on what, with which result.
 import { html, useEffect, useState } from "../hiveweb/vendor/preact.js";
-import { absolute, plain } from "../hiveweb/format.js";
+import { absolute, clock, plain } from "../hiveweb/format.js";
 import { act } from "./acts.js";
 import { Refusal } from "./agents.js";
 
@@ -30,7 +30,7 @@ export function AuditPage() {
     <p class="dim">A filter that ends with <code>:</code> or <code>*</code> takes every beginning. <code>hive audit --export</code> writes all of it.</p>
     <${Refusal} error=${error} />
     <div class="scroll"><table class="audit"><thead><tr><th>when</th><th>who</th><th>what</th><th>on</th><th>result</th><th>detail</th></tr></thead>
-      <tbody>${(entries ?? []).map((one) => html`<tr key=${one.id}><td><time datetime=${one.at}>${absolute(one.at)}</time></td>
+      <tbody>${(entries ?? []).map((one) => html`<tr key=${one.id}><td><time datetime=${one.at} title=${absolute(one.at)}>${clock(one.at)}</time></td>
         ${["who", "what", "target", "result", "detail"].map((name) => html`<td><bdi>${plain(one[name])}</bdi></td>`)}</tr>`)}</tbody></table></div>
     ${entries?.length === 0 && html`<p class="empty">Nothing like this is on record.</p>`}
     ${more && html`<button onClick=${() => load(entries.at(-1).id)}>Older ones</button>`}`;

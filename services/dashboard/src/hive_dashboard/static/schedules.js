@@ -4,7 +4,7 @@ import { absolute, plain, relative } from "../hiveweb/format.js";
 import { LongText } from "../hiveweb/long-text.js";
 import { act, actOrTell } from "./acts.js";
 import { Refusal } from "./agents.js";
-import { reachable, schedules } from "./store.js";
+import { agents, reachable, schedules } from "./store.js";
 
 const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
@@ -16,7 +16,7 @@ function Fields({ wanted, setWanted }) {
   return html`<label>Minute, hour, day, month, weekday <input ...${field("cron")} /></label>
     <label>Or once, at <input type="datetime-local" ...${field("once")} /></label>
     <label>Time zone <input ...${field("zone")} /></label>
-    <label>Prompt <textarea required maxlength="20000" ...${field("prompt")}></textarea></label>`;
+    <label class="wide">Prompt <textarea required maxlength="20000" ...${field("prompt")}></textarea></label>`;
 }
 
 function Edit({ one, onDone }) {
@@ -32,7 +32,7 @@ function Edit({ one, onDone }) {
       setError(refused);
     }
   }
-  return html`<form onSubmit=${save} aria-label=${`edit schedule ${one.id}`}><${Fields} wanted=${wanted} setWanted=${setWanted} />
+  return html`<form class="schedule" onSubmit=${save} aria-label=${`edit schedule ${one.id}`}><${Fields} wanted=${wanted} setWanted=${setWanted} />
     <${Refusal} error=${error} />
     <div class="buttons"><button type="button" onClick=${onDone}>Back</button><button class="primary" disabled=${!reachable("approvals")}>Save</button></div></form>`;
 }
@@ -64,8 +64,9 @@ function Form() {
       setError(refused);
     }
   }
-  return html`<form class="card" onSubmit=${add} aria-label="new schedule">
-    <label>Agent <input required value=${wanted.agent} onInput=${(event) => setWanted({ ...wanted, agent: event.target.value })} /></label>
+  return html`<form class="card schedule" onSubmit=${add} aria-label="new schedule">
+    <label>Agent <input required list="agents-there-are" autocomplete="off" value=${wanted.agent} onInput=${(event) => setWanted({ ...wanted, agent: event.target.value })} /></label>
+    <datalist id="agents-there-are">${(agents.value ?? []).map((row) => html`<option key=${row.name} value=${row.name} />`)}</datalist>
     <${Fields} wanted=${wanted} setWanted=${setWanted} />
     <${Refusal} error=${error} />
     <div class="buttons"><button class="primary" disabled=${!reachable("approvals")}>Add</button></div></form>`;
