@@ -14,6 +14,7 @@ from hivecommon.callers import OperatorDirectory
 from hivecommon.contracts.base import DEADLINE_HEADER, AgentRequest, Reply, Request
 from hivecommon.errors import HiveError, Unavailable
 from hivecommon.service import Call, Handler, Service
+from hivecommon.structured import structlog
 from hivetesting.broker import OPERATOR, Broker
 from hivetesting.fixtures import Connect
 
@@ -167,6 +168,30 @@ async def test_the_statistics_count_the_time_and_errors_of_handlers(operator: Bu
     assert endpoint["num_errors"] == 1
     assert endpoint["average_processing_time"] > 0
     assert endpoint["average_processing_time"] <= endpoint["processing_time"]
+
+
+async def test_a_plain_function_answers_is_counted_and_leaves_nothing_of_its_call_behind(
+    broker: Broker, connect: Connect
+) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def at_once(call: Call, request: Poke) -> Who:
+        seen.append(structlog.contextvars.get_contextvars())
+        if request.agent == "bob":
+            raise ZeroDivisionError("the secret is 42")
+        return Who(caller=str(call.caller), agent=request.agent)
+
+    bus = await connect(broker.service_login("lifecycle"))
+    asker = await connect(broker.operator_login())
+    async with serving(broker, bus, {Poke: at_once}):
+        assert (await asker.request(Poke(agent="alice"), request_id="one")).agent == "alice"
+        with pytest.raises(HiveError, match="inside the service"):
+            await asker.request(Poke(agent="bob"), request_id="two")
+        answer = await asker.client.request("$SRV.STATS.lifecycle", b"", timeout=2)
+    (endpoint,) = (e for e in json.loads(answer.data)["endpoints"] if e["subject"] == Poke.subject)
+    assert (endpoint["num_requests"], endpoint["num_errors"]) == (2, 1)
+    assert endpoint["processing_time"] > 0
+    assert [context["request_id"] for context in seen] == ["one", "two"]
 
 
 async def test_nobody_there_is_an_error_that_names_the_subject(

@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from inspect import iscoroutinefunction
 from typing import Any, Final, TypeVar
 from uuid import uuid4
 
@@ -47,7 +48,8 @@ class Call:
     """The same id means the same command."""
 
 
-Handler = Callable[[Call, RequestT], Awaitable[Reply]]
+Handler = Callable[[Call, RequestT], Awaitable[Reply] | Reply]
+"""Answers one request. A plain function, which cannot wait for anything, is spared a task of its own."""
 
 
 class Service:
@@ -87,6 +89,7 @@ class Service:
         if self._micro is None:
             raise RuntimeError("start() comes first")
         measured: list[Endpoint] = []
+        waits = iscoroutinefunction(handler)
 
         async def dispatch(request: MicroRequest) -> None:
             if self._in_flight >= MAX_IN_FLIGHT:
@@ -95,7 +98,15 @@ class Service:
                 return
             self._in_flight += 1
             self._idle.clear()
-            self._group.create_task(self._run(request, request_type, handler, measured[0]))
+            if waits:
+                began_ns = time.perf_counter_ns()
+                self._group.create_task(
+                    self._run(request, request_type, handler, measured[0], began_ns)
+                )
+            else:
+                # nats.micro measures what happens inside of its callback.
+                await self._run(request, request_type, handler, measured[0], None)
+                structlog.contextvars.unbind_contextvars("caller", "request_id")
 
         subject = wildcard(request_type.subject)
         await self._micro.add_endpoint(
@@ -129,9 +140,10 @@ class Service:
         request_type: type[Request[Any]],
         handler: Handler[Any],
         endpoint: Endpoint,
+        began_ns: int | None,
     ) -> None:
         try:
-            await self._run_counted(request, request_type, handler, endpoint)
+            await self._run_counted(request, request_type, handler, endpoint, began_ns)
         finally:
             self._in_flight -= 1
             if not self._in_flight:
@@ -143,8 +155,8 @@ class Service:
         request_type: type[Request[Any]],
         handler: Handler[Any],
         endpoint: Endpoint,
+        began_ns: int | None,
     ) -> None:
-        started_ns = time.perf_counter_ns()
         reply: Reply | ErrorReply
         try:
             reply = await self._answer_of(request, request_type, handler)
@@ -164,10 +176,11 @@ class Service:
         if isinstance(reply, ErrorReply):
             endpoint._num_errors += 1  # noqa: SLF001 - as above
             endpoint._last_error = f"{reply.error.code}: {reply.error.message}"  # type: ignore[assignment] # noqa: SLF001
-        endpoint._processing_time += time.perf_counter_ns() - started_ns  # noqa: SLF001
-        endpoint._average_processing_time = (  # noqa: SLF001
-            endpoint._processing_time // max(1, endpoint._num_requests)  # noqa: SLF001
-        )
+        if began_ns is not None:
+            endpoint._processing_time += time.perf_counter_ns() - began_ns  # noqa: SLF001
+            endpoint._average_processing_time = (  # noqa: SLF001
+                endpoint._processing_time // max(1, endpoint._num_requests)  # noqa: SLF001
+            )
         await _answer(request, reply)
 
     async def _answer_of(
@@ -180,7 +193,8 @@ class Service:
         request_id = (headers.get(REQUEST_ID_HEADER) or uuid4().hex)[:_MAX_REQUEST_ID]
         structlog.contextvars.bind_contextvars(caller=str(caller), request_id=request_id)
         _refuse_expired(headers.get(DEADLINE_HEADER))
-        return await handler(Call(caller, request_id), request_type.decode(request.data))
+        answer = handler(Call(caller, request_id), request_type.decode(request.data))
+        return answer if isinstance(answer, Reply) else await answer
 
 
 def _refuse_expired(deadline: str | None) -> None:

@@ -95,6 +95,7 @@ class Roster:
         self._said: dict[AgentName, tuple[HarnessStatus, datetime]] = {}
         self._hello_at: dict[AgentName, datetime] = {}
         self._rows: dict[AgentName, RosterRow] = {}
+        self._in_order: list[RosterRow] | None = None
         self.strangers: list[AgentName] = []
         """What is called like an agent of ours and is none."""
         self._unwritten: set[AgentName] = set()
@@ -103,7 +104,10 @@ class Roster:
 
     def rows(self) -> list[RosterRow]:
         """Return all rows, in the order of their names, the manager first."""
-        return sorted(self._rows.values(), key=lambda row: (not row.manager, row.name))
+        if self._in_order is None:
+            order = sorted(self._rows.values(), key=lambda row: (not row.manager, row.name))
+            self._in_order = order
+        return list(self._in_order)
 
     def row(self, name: AgentName) -> RosterRow | None:
         """Return one agent's row."""
@@ -189,6 +193,7 @@ class Roster:
         else:
             said, said_at = self._said.get(name, (HarnessStatus(), None))
             self._rows[name] = merge(agent, seen, said, said_at, self._runtime)
+        self._in_order = None
         if before != self._rows.get(name):
             self._unwritten.add(name)
             self._wake.set()

@@ -105,7 +105,7 @@ class OperatorVerbs:
             RemoveOperator: self.remove_operator,
         }
 
-    async def list_agents(self, _call: Call, _request: ListAgents) -> RosterReply:
+    def list_agents(self, _call: Call, _request: ListAgents) -> RosterReply:
         """Answer from memory: the roster is kept up to date."""
         roster, store = self._do.roster, self._do.store
         strangers = [str(name) for name in roster.strangers if store.find(name) is None]
