@@ -62,7 +62,8 @@
         default = pkgsFor.${system}.callPackage ./deploy/nix/dev-shell.nix { };
       });
 
-      formatter = eachSystem (system: pkgsFor.${system}.nixfmt-rfc-style);
+      # `nix fmt` gives no file names: this one finds them.
+      formatter = eachSystem (system: pkgsFor.${system}.nixfmt-tree);
 
       checks = eachSystem (system: {
         package = membersFor.${system}.hyperhive;

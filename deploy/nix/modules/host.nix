@@ -36,8 +36,9 @@ in
     boot.enableContainers = true;
 
     environment.systemPackages = [ cfg.package ];
-    # So that `hive` in an operator's shell finds the same hive as the units do.
-    environment.variables = { inherit (common.own) HIVE_HOME HIVE_RUN HIVE_NATS_URL; };
+    # So that `hive` finds the same hive as the units do, under sudo too: PAM sets these, while a
+    # shell's own variables end at sudo.
+    environment.sessionVariables = common.own;
 
     networking.firewall.allowedTCPPorts = lib.mkIf cfg.openFirewall [ cfg.dashboard.port ];
 

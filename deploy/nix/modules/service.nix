@@ -2,8 +2,8 @@
 { lib, cfg }:
 let
   own = {
-    HIVE_HOME = cfg.stateDir;
-    HIVE_RUN = cfg.runtimeDir;
+    HIVE_HOME = toString cfg.stateDir;
+    HIVE_RUN = toString cfg.runtimeDir;
     HIVE_RUNTIME = "nixos";
     HIVE_MANAGER = if cfg.manager.enable then "on" else "off";
     HIVE_NATS_URL = "nats://127.0.0.1:${toString cfg.bus.port}";

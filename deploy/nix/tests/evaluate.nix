@@ -60,7 +60,7 @@ in
     services = services hostConfig;
     inherit (hostConfig.systemd) sockets tmpfiles;
     inherit (hostConfig) boot;
-    inherit (hostConfig.environment) variables;
+    inherit (hostConfig.environment) sessionVariables;
     packages = map toString hostConfig.environment.systemPackages;
     firewall = hostConfig.networking.firewall.allowedTCPPorts;
     containers = builtins.mapAttrs (_: container: removeAttrs container [ "config" ]) hostConfig.containers;

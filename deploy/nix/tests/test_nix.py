@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -111,14 +112,58 @@ def test_s5_the_runtime_directory_survives_a_restart_of_lifecycle(tmp_path: Path
     assert others == ["hyperhive-lifecycle"]
 
 
-def test_s2_s7_an_agents_system_is_a_container_with_claude(tmp_path: Path) -> None:
+def test_s1_nobody_writes_nspawn_files_or_declares_agents_containers(tmp_path: Path) -> None:
+    host = evaluate("host", ENABLED, tmp_path)
+    assert host["containers"] == {}
+    written = host["services"]["hyperhive-lifecycle"]["serviceConfig"]["ReadWritePaths"]
+    assert "-/etc/nixos-containers" in written
+    assert not any("/systemd/nspawn" in path for path in written)
+
+
+def test_s2_every_agents_system_is_an_nspawn_container(tmp_path: Path) -> None:
     agent = evaluate("agent", "", tmp_path)
     assert agent["boot"]["isNspawnContainer"] is True
     assert agent["boot"]["isContainer"] is False
+
+
+def test_s3_an_agents_system_leaves_the_hosts_network_alone(tmp_path: Path) -> None:
+    networking = evaluate("agent", "", tmp_path)["networking"]
+    assert networking["firewall"]["enable"] is False
+    assert networking["useDHCP"] is False
+
+
+def test_s7_claude_is_the_one_unfree_package_that_an_agents_own_nixpkgs_allows(
+    tmp_path: Path,
+) -> None:
+    agent = evaluate("agent", "", tmp_path)
     assert agent["unfree"] == ["claude-code"]
     assert set(agent["packages"]) == {"/stub/git", "/stub/claude-code", "/stub/hyperhive"}
-    assert agent["networking"]["firewall"]["enable"] is False
-    harness = agent["services"]["hive-harness"]
+
+
+UNSTABLE = """
+let
+  stub = import {stub};
+  overlays = import {overlays} {{ nixpkgs-unstable = {stub}; }};
+  claude = pkgs: builtins.tryEval (toString pkgs.claude-code.name);
+in
+{{
+  plain = claude (stub {{ }});
+  overlaid = claude (stub {{ overlays = [ overlays.claude-unstable ]; }});
+}}
+"""
+
+
+def test_s7_the_overlay_brings_claude_where_the_host_allows_nothing_unfree(tmp_path: Path) -> None:
+    expression = UNSTABLE.format(stub=STUB, overlays=PROJECT / "deploy/nix/overlays.nix")
+    done = nix("nix-instantiate", "--eval", "--json", "--strict", "-E", expression, home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["plain"]["success"] is False
+    assert found["overlaid"] == {"success": True, "value": "claude-code"}
+
+
+def test_the_harness_is_a_unit_whose_turns_do_not_outlive_it(tmp_path: Path) -> None:
+    harness = evaluate("agent", "", tmp_path)["services"]["hive-harness"]
     assert harness["serviceConfig"]["KillMode"] == "control-group"
     assert harness["serviceConfig"]["ExecStart"] == "/stub/hyperhive/bin/hive-harness"
     assert harness["environment"]["HYPERHIVE_STATE_DIR"] == "/state"
@@ -130,6 +175,23 @@ def test_what_an_agent_adds_to_its_system_leaves_the_base_standing(tmp_path: Pat
     agent = evaluate("agent", module, tmp_path)
     assert agent["networking"]["hostName"] == "x"
     assert {"/stub/ripgrep", "/stub/hyperhive"} < set(agent["packages"])
+
+
+def test_hive_forge_comes_with_the_package_that_every_agents_system_has() -> None:
+    scripts = tomllib.loads((PROJECT / "libs/hiveforge/pyproject.toml").read_text())["project"]
+    assert "hive-forge" in scripts["scripts"]
+    packages = (PROJECT / "deploy/nix/packages.nix").read_text()
+    assert '"libs"' in packages
+    assert 'name != "hivetesting"' in packages
+
+
+def test_the_operators_command_finds_the_hive_of_the_units(tmp_path: Path) -> None:
+    host = evaluate("host", ENABLED + "services.hyperhive.dashboard.port = 7001;", tmp_path)
+    session = host["sessionVariables"]
+    units = host["services"]["hyperhive-lifecycle"]["environment"]
+    assert session["HIVE_HOME"] == "/var/lib/hyperhive"
+    assert session["HIVE_DASHBOARD_PORT"] == "7001"
+    assert session.items() <= units.items()
 
 
 def test_every_part_restarts_alone(tmp_path: Path) -> None:
@@ -409,10 +471,57 @@ def test_the_flake_passes_its_check_offline_on_a_stub_of_nixpkgs(tmp_path: Path)
     }  # fmt: skip
     assert {"hyperhive", "default"} <= set(outputs["nixosModules"])
     assert set(outputs["overlays"]) == {"default", "claude-unstable"}
-    members = {path.parent.name for path in (PROJECT / "services").glob("*/pyproject.toml")}
-    packages = set(outputs["packages"]["x86_64-linux"])
-    assert packages >= {f"hive-{member}" for member in members}
-    assert "hivetesting" not in packages
+    services = {path.parent.name for path in (PROJECT / "services").glob("*/pyproject.toml")}
+    libs = {path.parent.name for path in (PROJECT / "libs").glob("*/pyproject.toml")}
+    assert {"hivecommon", "hivectl", "hiveforge", "hiveweb"} <= libs
+    members = {f"hive-{name}" for name in services} | (libs - {"hivetesting"})
+    assert set(outputs["packages"]["x86_64-linux"]) == {
+        *members, "hyperhive", "default", "option-docs",
+    }  # fmt: skip
+    assert set(outputs["checks"]["x86_64-linux"]) == {"package", "vm"}
+    assert set(outputs["templates"]) == {"default"}
+    for name in ("devShells", "formatter"):
+        assert set(outputs[name]) == {"x86_64-linux", "aarch64-linux"}
+
+
+@pytest.mark.needs("nix")
+def test_the_five_lines_of_the_template_make_a_host(tmp_path: Path) -> None:
+    host = tmp_path / "host"
+    shutil.copytree(PROJECT / "deploy/nix/template", host)
+    tree = tmp_path / "project"
+    for name in ("flake.nix", "deploy"):
+        source = PROJECT / name
+        copy = shutil.copytree if source.is_dir() else shutil.copyfile
+        tree.mkdir(exist_ok=True)
+        copy(source, tree / name)
+    for pyproject in (
+        *PROJECT.glob("libs/*/pyproject.toml"),
+        *PROJECT.glob("services/*/pyproject.toml"),
+    ):
+        copy_to = tree / pyproject.relative_to(PROJECT)
+        copy_to.parent.mkdir(parents=True)
+        shutil.copyfile(pyproject, copy_to)
+    inputs = {
+        "nixpkgs": STUB, "hyperhive": tree, "hyperhive/nixpkgs": STUB,
+        "hyperhive/nixpkgs-unstable": STUB,
+    }  # fmt: skip
+    overrides = [
+        word for name, path in inputs.items() for word in ("--override-input", name, f"path:{path}")
+    ]
+    apply = (
+        "c: { inherit (c.systemd.services.hyperhive-lifecycle.serviceConfig) ExecStart;"
+        " meta = c.systemd.services.hyperhive-lifecycle.environment.HIVE_META_HYPERHIVE;"
+        " system = c.system.build.toplevel.drvPath; }"
+    )
+    done = nix(
+        "nix", "eval", "--json", "--offline", "--no-write-lock-file", *overrides,
+        f"path:{host}#nixosConfigurations.hive.config", "--apply", apply, home=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["ExecStart"].endswith("/bin/hive-lifecycle")
+    # Agents are made from the very tree that the host was made from.
+    assert found["meta"].startswith("path:/nix/store/")
 
 
 def test_the_page_of_options_is_up_to_date(tmp_path: Path) -> None:

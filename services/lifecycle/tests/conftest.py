@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import pytest
@@ -25,6 +26,7 @@ from hivecommon.contracts.approvals import (
     ApprovalState,
     RecordSpawn,
 )
+from hivecommon.contracts.base import Reply, Request
 from hivecommon.contracts.changes import RecordRollback
 from hivecommon.contracts.events import AgentChanged, HiveEvent
 from hivecommon.contracts.inputs import EVERY_AGENT, RecordUpdate
@@ -36,6 +38,8 @@ from hivecommon.names import AgentName
 from hivecommon.service import Call, Service
 from hivetesting.broker import Broker, running_broker
 from nats.aio.msg import Msg
+
+R = TypeVar("R", bound=Reply)
 
 HARNESS = Path(__file__).with_name("stand_in.py").read_text()
 PATIENCE_S = 60.0
@@ -198,6 +202,10 @@ class Hive:
         """Connect with an agent's own key."""
         return await self.connect(self.broker.agent_login(name))
 
+    async def ask(self, request: Request[R]) -> R:
+        """Ask as the operator, however long lifecycle takes to start on a busy machine."""
+        return await self.operator.request(request, timeout_s=PATIENCE_S)
+
     async def ended(self, accepted: JobAccepted) -> Job:
         async with asyncio.timeout(PATIENCE_S):
             while True:
@@ -213,10 +221,10 @@ class Hive:
 
     async def spawn(self, name: str, settings: AgentSettings | None = None) -> Job:
         order = Spawn(agent=name, settings=settings or AgentSettings())
-        return await self.done(await self.operator.request(order))
+        return await self.done(await self.ask(order))
 
     async def row(self, name: str) -> RosterRow:
-        return (await self.operator.request(GetStatus(agent=name))).agent
+        return (await self.ask(GetStatus(agent=name))).agent
 
     async def until(self, name: str, met: Callable[[RosterRow], bool]) -> RosterRow:
         """Return an agent's row once it meets the condition."""
@@ -226,7 +234,7 @@ class Hive:
         return row
 
     async def names(self) -> list[str]:
-        return [row.name for row in (await self.operator.request(ListAgents())).agents]
+        return [row.name for row in (await self.ask(ListAgents())).agents]
 
     def behave(self, name: str, how: str) -> None:
         """Make the stand-in of an agent misbehave from its next start on."""
@@ -253,6 +261,7 @@ async def hive(tmp_path: Path, hive_environ: dict[str, str]) -> AsyncIterator[Hi
             await hive.open()
             hive.start_lifecycle()
             try:
+                await hive.ask(ListAgents())
                 yield hive
             finally:
                 hive.end_lifecycle(signal.SIGKILL)

@@ -10,8 +10,8 @@ import pytest
 from hivecommon.contracts.roster import ContainerState
 from hivecommon.errors import HiveError
 from hivecommon.names import MANAGER
-from hivetesting.nixos.bench import ALICE, BOB, Bench, eventually, now
-from hivetesting.nixos.host import stand_in_host, until
+from hivetesting.nixos.bench import ALICE, BOB, Bench, eventually, now, with_etc
+from hivetesting.nixos.host import nixos_host, until
 
 PROJECT = Path(__file__).resolve().parents[3]
 # What a guest's one service does here: it leaves traces where an agent's harness would.
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.needs("bwrap", "flock")]
 
 @pytest.fixture
 def bench() -> Iterator[Bench]:
-    with stand_in_host(PROJECT) as host:
+    with nixos_host(PROJECT) as host:
         host.layout.turn(harness=["/bin/sh", "-c", HARNESS])
         yield Bench(host)
 
@@ -52,7 +52,7 @@ async def test_an_agent_is_made_started_stopped_and_removed(bench: Bench) -> Non
     assert bench.host.run("nixos-container", "list").stdout == ""
     assert list(layout.profiles.iterdir()) == []
     assert list(layout.state_dir.iterdir()) == []
-    assert list(layout.dropins.iterdir()) == []
+    assert list(layout.dropins.glob("container@*")) == []
     assert "alice" not in (bench.hive.home.meta / "flake.nix").read_text()
     assert bench.hive.home.state(ALICE).is_dir()
     left = {path.name for path in (bench.hive.home.root / "containers").iterdir()}
@@ -86,7 +86,7 @@ async def test_s1_binds_reach_the_container_through_the_conf_file(bench: Bench) 
     await until(home.claude(ALICE) / "was-here")
     (run_directory.agent(ALICE) / "later").touch()
     assert "later" in bench.inside(ALICE, "ls", "/run/hive")
-    assert not (bench.host.layout.run / "systemd/nspawn").exists()
+    assert list((bench.host.layout.run / "systemd/nspawn").glob("*.nspawn")) == []
 
 
 async def test_s2_the_meta_flake_makes_every_system_from_the_harness_base(bench: Bench) -> None:
@@ -164,7 +164,7 @@ async def test_s13_a_read_only_config_tree_becomes_part_of_the_meta_flake(bench:
     revision = await bench.commit(ALICE, agent_nix="{ }\n")
     repo = bench.hive.home.applied(ALICE)
     (repo / "agent.nix").chmod(0o444)
-    for text in ("{ a = 1; }\n", "{ a = 2; }\n"):
+    for text in (with_etc("1"), with_etc("2")):
         await bench.spawn(ALICE, revision)
         copy = bench.hive.home.meta / "agents/alice/config/agent.nix"
         assert copy.stat().st_mode & 0o200

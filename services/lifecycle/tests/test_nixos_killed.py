@@ -87,18 +87,6 @@ async def killed_at(bench: Bench, verbs: str, revision: str, gate: str, whole: b
             await asyncio.to_thread(victim.wait)
 
 
-def assert_sound(bench: Bench) -> None:
-    """No container runs without its root, and no conf is without a profile."""
-    layout = bench.host.layout
-    for conf in layout.conf_dir.glob("*.conf"):
-        assert bench.host.system(conf.stem) is not None
-        assert "PRIVATE_NETWORK=0" in conf.read_text()
-    machines = bench.host.run("machinectl", "list").stdout.split("\n")
-    for name in (line.split()[0] for line in machines if line):
-        assert (layout.state_dir / name / "etc").is_dir()
-        assert (layout.conf_dir / f"{name}.conf").exists()
-
-
 @pytest.mark.parametrize(("before", "verbs", "gate", "whole"), MOMENTS)
 async def test_the_next_rebuild_brings_the_agent_to_a_right_state(
     bench: Bench,
@@ -119,7 +107,7 @@ async def test_the_next_rebuild_brings_the_agent_to_a_right_state(
     assert seen.deployed == revision
     system = bench.host.system("h-alice")
     assert bench.inside(ALICE, "readlink", "/run/current-system").strip() == str(system)
-    assert_sound(bench)
+    assert bench.host.faults() == []
     # The private directory of the call that was cut off goes too.
     left = {path.name for path in (bench.hive.home.root / "containers").iterdir()}
     assert left == {"h-alice.lock", "alice.json"}
@@ -131,7 +119,7 @@ async def test_the_next_start_alone_makes_up_for_a_spawn_cut_off(bench: Bench, g
     bench.restart()
     await bench.runtime.start(spec(ALICE), bench.report)
     assert (await bench.observe()).state is ContainerState.RUNNING
-    assert_sound(bench)
+    assert bench.host.faults() == []
 
 
 @pytest.mark.parametrize("gate", ["create.h-alice", "boot.h-alice", "destroy.h-alice"])

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hivecommon.command import run
 from hivecommon.contracts.roster import ContainerState
 from hivecommon.errors import HiveError
 from hivecommon.names import AgentName
-from hivetesting.nixos.bench import ALICE, BOB, Bench, eventually, spec
-from hivetesting.nixos.host import stand_in_host, until
+from hivetesting.nixos.bench import ALICE, BOB, Bench, eventually, spec, with_etc
+from hivetesting.nixos.host import nixos_host, until
 
 PROJECT = Path(__file__).resolve().parents[3]
 HARNESS = "readlink /run/current-system > /state/system; exec sleep 600"
@@ -20,7 +21,7 @@ pytestmark = [pytest.mark.needs("bwrap", "flock")]
 
 @pytest.fixture
 def bench() -> Iterator[Bench]:
-    with stand_in_host(PROJECT) as host:
+    with nixos_host(PROJECT) as host:
         host.layout.turn(harness=["/bin/sh", "-c", HARNESS])
         yield Bench(host)
 
@@ -29,11 +30,12 @@ async def test_limits_become_a_drop_in_of_the_unit(bench: Bench) -> None:
     revision = await bench.commit(ALICE, agent_toml='[limits]\nmemory = "2G"\ncpu = "150%"\n')
     await bench.spawn(ALICE, revision)
     show = ("systemctl", "show", "-P")
-    for key, value in (("MemoryMax", "2G"), ("CPUQuota", "150%"), ("TimeoutStartSec", "300")):
+    expected = {"MemoryMax": 2 << 30, "CPUQuotaPerSecUSec": "1.500000s", "TimeoutStartUSec": "5min"}
+    for key, value in expected.items():
         assert bench.host.run(*show, key, "container@h-alice").stdout == f"{value}\n"
     revision = await bench.commit(ALICE, agent_toml="")
     assert "limits of its unit" in await bench.rebuild(ALICE, revision)
-    assert bench.host.run(*show, "MemoryMax", "container@h-alice").stdout == "\n"
+    assert bench.host.run(*show, "MemoryMax", "container@h-alice").stdout == "infinity\n"
 
 
 async def test_limits_that_are_none_stop_the_build_and_leave_the_agent_running(
@@ -55,7 +57,7 @@ async def test_a_rebuild_that_has_nothing_to_do_says_so(bench: Bench) -> None:
 async def test_a_changed_config_is_built_and_runs_after_the_rebuild(bench: Bench) -> None:
     await bench.spawn()
     before = (await bench.observe()).deployed
-    revision = await bench.commit(ALICE, agent_nix="{ x = 1; }\n")
+    revision = await bench.commit(ALICE, agent_nix=with_etc("1"))
     changed = await bench.rebuild(ALICE, revision)
     assert changed[0] == "its system in the agents' flake"
     assert any(step.startswith("system ") for step in changed)
@@ -63,14 +65,14 @@ async def test_a_changed_config_is_built_and_runs_after_the_rebuild(bench: Bench
     assert (before, seen.deployed) == ("", revision)
     system = bench.host.system("h-alice")
     assert system is not None
-    assert (system / "sources/config/agent.nix").read_text() == "{ x = 1; }\n"
+    assert bench.host.is_built_with(system, with_etc("1"))
     assert bench.inside(ALICE, "readlink", "/run/current-system").strip() == str(system)
 
 
 async def test_a_reload_is_no_new_life_of_the_agent(bench: Bench) -> None:
     await bench.spawn()
     since = (await bench.observe()).since
-    revision = await bench.commit(ALICE, agent_nix="{ x = 1; }\n")
+    revision = await bench.commit(ALICE, agent_nix=with_etc("1"))
     await bench.runtime.prepare(spec(ALICE, revision), bench.report)
     assert (await bench.observe()).deployed == revision
     assert (await bench.observe()).since == since
@@ -103,7 +105,7 @@ async def test_a_failed_create_leaves_no_conf_behind(bench: Bench) -> None:
 async def test_a_unit_that_fails_during_the_reload_does_not_fail_the_rebuild(bench: Bench) -> None:
     await bench.spawn()
     bench.host.layout.turn(failing_units=["h-alice"])
-    revision = await bench.commit(ALICE, agent_nix="{ x = 1; }\n")
+    revision = await bench.commit(ALICE, agent_nix=with_etc("1"))
     changed = await bench.rebuild(ALICE, revision)
     assert "a unit failed while the running container took the new system" in changed
     assert (await bench.observe()).state is ContainerState.RUNNING
@@ -112,15 +114,17 @@ async def test_a_unit_that_fails_during_the_reload_does_not_fail_the_rebuild(ben
 async def test_ten_agents_rebuilt_at_once_run_their_own_systems(bench: Bench) -> None:
     names = [AgentName(f"a{number}") for number in range(10)]
     bench.host.layout.turn(harness=[])
-    revisions = {name: await bench.commit(name, agent_nix=f'"{name}"\n') for name in names}
+    revisions = {name: await bench.commit(name, agent_nix=with_etc(name)) for name in names}
     await asyncio.gather(*(bench.spawn(name, revisions[name]) for name in names))
-    revisions = {name: await bench.commit(name, agent_nix=f'"{name} 2"\n') for name in names}
+    revisions = {name: await bench.commit(name, agent_nix=with_etc(f"{name} 2")) for name in names}
     bench.host.layout.turn(mixup_s=0.3)
     await asyncio.gather(*(bench.rebuild(name, revisions[name]) for name in names))
-    for name in names:
-        system = bench.inside(name, "readlink", "/run/current-system").strip()
-        assert (Path(system) / "agent").read_text() == name
-        assert (Path(system) / "sources/config/agent.nix").read_text() == f'"{name} 2"\n'
+    systems = [bench.inside(name, "readlink", "/run/current-system").strip() for name in names]
+    assert len(set(systems)) == len(names)
+    for name, system in zip(names, systems, strict=True):
+        assert f"nixos-system-{name}" in system
+        assert bench.host.system(f"h-{name}") == Path(system)
+        assert bench.host.is_built_with(Path(system), with_etc(f"{name} 2"))
 
 
 async def test_a_killed_nspawn_does_not_block_the_next_start(bench: Bench) -> None:
@@ -177,7 +181,7 @@ async def test_needs_update_is_seen_and_not_remembered(bench: Bench) -> None:
 
     assert not await behind()
     # a newer hive
-    bench.environ["HIVE_META_HYPERHIVE"] = "path:/newer"
+    bench.environ["HIVE_META_HYPERHIVE"] = bench.host.newer_hive()
     bench.restart()
     assert await behind()
     await bench.rebuild()
@@ -189,7 +193,9 @@ async def test_needs_update_is_seen_and_not_remembered(bench: Bench) -> None:
     await bench.rebuild()
     assert not await behind()
     # another system put in place by hand
-    (bench.hive.home.meta / "agents/alice/hive.nix").write_text("{ by = hand; }\n")
+    by_hand_nix = bench.hive.home.meta / "agents/alice/hive.nix"
+    by_hand_nix.write_text(by_hand_nix.read_text() + "# by hand\n")
+    await run(["git", "-C", str(bench.hive.home.meta), "add", "--all"], timeout_s=20)
     by_hand = ("update", "h-alice", "--flake", f"{bench.hive.home.meta}#alice")
     assert bench.host.run("nixos-container", *by_hand).returncode == 0
     assert await behind()

@@ -74,7 +74,7 @@ async def test_every_verb_works_on_containers(hive: Hive, host: StandInHost) -> 
     row = await hive.row("alice")
     assert (row.runtime, row.sandboxed, row.state) == ("nixos", True, ContainerState.RUNNING)
     assert not row.needs_update
-    ask = hive.operator.request
+    ask = hive.ask
     await hive.done(await ask(Stop(agent="alice")))
     assert host.state("h-alice") == "inactive"
     await hive.done(await ask(Start(agent="alice")))
@@ -100,7 +100,7 @@ async def test_s6_after_a_restart_of_lifecycle_a_rebuild_gives_a_working_agent(
     root = host.layout.state_dir / "h-alice"
     inode = root.stat().st_ino
     (hive.environment.run.agent(AgentName("alice")) / "bus.nk").unlink()
-    await hive.done(await hive.operator.request(Rebuild(agent="alice")))
+    await hive.done(await hive.ask(Rebuild(agent="alice")))
     row = await hive.row("alice")
     assert row.state is ContainerState.RUNNING
     assert row.harness.status_text.startswith("reading")
@@ -111,11 +111,11 @@ async def test_destroyed_and_spawned_again_she_has_the_same_login_and_notes(hive
     for name in ("alice", "bob"):
         await hive.spawn(name)
         keep(hive, name)
-    await hive.done(await hive.operator.request(Destroy(agent="alice")))
-    assert (await hive.operator.request(ListAgents())).kept == ["alice"]
+    await hive.done(await hive.ask(Destroy(agent="alice")))
+    assert (await hive.ask(ListAgents())).kept == ["alice"]
     await hive.spawn("alice")
     assert kept(hive, "alice") == ("alice's login", "alice's notes")
-    await hive.done(await hive.operator.request(Destroy(agent="alice", purge=True)))
+    await hive.done(await hive.ask(Destroy(agent="alice", purge=True)))
     assert not hive.environment.home.agent(AgentName("alice")).exists()
     assert kept(hive, "bob") == ("bob's login", "bob's notes")
     assert (await hive.row("bob")).state is ContainerState.RUNNING
@@ -128,7 +128,7 @@ async def test_what_is_no_name_is_refused_and_nothing_is_touched(
     hive: Hive, host: StandInHost, name: str
 ) -> None:
     with pytest.raises(HiveError) as caught:
-        await hive.operator.request(Destroy(agent=name, purge=True))
+        await hive.ask(Destroy(agent=name, purge=True))
     assert caught.value.code == "bad_name"
     assert host.run("nixos-container", "list").stdout == ""
 
@@ -141,10 +141,10 @@ async def test_a_link_planted_at_the_state_directory_is_not_followed(
     victim.mkdir(mode=0o755)
     (victim / "precious").write_text("precious")
     home = hive.environment.home
-    await hive.done(await hive.operator.request(Stop(agent="alice")))
+    await hive.done(await hive.ask(Stop(agent="alice")))
     await run(["rm", "-rf", str(home.state(AgentName("alice")))], timeout_s=10)
     home.state(AgentName("alice")).symlink_to(victim)
-    job = await hive.ended(await hive.operator.request(Start(agent="alice")))
+    job = await hive.ended(await hive.ask(Start(agent="alice")))
     assert job.error.code == "unsafe_dir"
     assert (victim / "precious").read_text() == "precious"
     assert victim.stat().st_mode & 0o777 == 0o755
@@ -167,7 +167,7 @@ async def test_nothing_is_destroyed_or_renamed_where_a_link_was_planted(
             Rename(agent="alice", to="carol"),
         ):
             with pytest.raises(HiveError) as caught:
-                await hive.operator.request(order)
+                await hive.ask(order)
             assert caught.value.code == "unsafe_dir"
             assert str(place) in caught.value.message
         place.unlink()
@@ -209,7 +209,7 @@ async def messages(hive: Hive, to: str) -> list[tuple[str, str]]:
 
 
 async def assert_renamed(hive: Hive, host: StandInHost) -> None:
-    rows = (await hive.operator.request(ListAgents())).agents
+    rows = (await hive.ask(ListAgents())).agents
     assert [row.name for row in rows] == ["bob", "viktor"]
     row = await hive.row("viktor")
     assert row.port == agent_port(AgentName("viktor")) != agent_port(AgentName("victor"))
@@ -233,7 +233,7 @@ async def prepare_victor(hive: Hive) -> None:
 
 async def test_a_renamed_agent_keeps_all_that_is_his(hive: Hive, host: StandInHost) -> None:
     await prepare_victor(hive)
-    await hive.done(await hive.operator.request(Rename(agent="victor", to="viktor")))
+    await hive.done(await hive.ask(Rename(agent="victor", to="viktor")))
     await assert_renamed(hive, host)
 
 
@@ -243,7 +243,7 @@ async def test_a_rename_killed_in_the_middle_goes_on_and_loses_nothing(
 ) -> None:
     await prepare_victor(hive)
     with host.shut_gate(*gate.split(".")) as reached:
-        accepted = await hive.operator.request(Rename(agent="victor", to="viktor"))
+        accepted = await hive.ask(Rename(agent="victor", to="viktor"))
         await until(reached)
         hive.end_lifecycle(signal.SIGKILL)
     hive.start_lifecycle()
@@ -257,12 +257,12 @@ async def test_what_is_done_by_hand_is_told_and_shown(hive: Hive, host: StandInH
     told = await hive.happenings.wait_for("alice", "stopped")
     assert "by hand" in told.detail
     assert (await hive.row("alice")).state is ContainerState.STOPPED
-    await hive.done(await hive.operator.request(Stop(agent="alice")))
+    await hive.done(await hive.ask(Stop(agent="alice")))
     host.run("nixos-container", "start", "h-alice")
     told = await hive.happenings.wait_for("alice", "started")
     assert "by hand" in told.detail
     assert host.run("nixos-container", "destroy", "h-alice").returncode == 0
-    await hive.done(await hive.operator.request(Start(agent="alice")))
+    await hive.done(await hive.ask(Start(agent="alice")))
     assert (await hive.row("alice")).state is ContainerState.RUNNING
 
 
@@ -298,11 +298,11 @@ async def test_a_container_of_nobody_is_told_and_listed(hive: Hive, host: StandI
     flake = f"{hive.environment.home.meta}#alice"
     assert host.run("nixos-container", "create", "h-ghost", "--flake", flake).returncode == 0
     assert "hive spawn ghost" in (await hive.happenings.wait_for("ghost", "stranger")).detail
-    reply = await hive.operator.request(ListAgents())
+    reply = await hive.ask(ListAgents())
     assert ([row.name for row in reply.agents], reply.strangers) == (["alice"], ["ghost"])
     await hive.spawn("ghost")
     assert (await hive.row("ghost")).state is ContainerState.RUNNING
-    assert (await hive.operator.request(ListAgents())).strangers == []
+    assert (await hive.ask(ListAgents())).strangers == []
 
 
 async def test_after_a_reboot_all_agents_that_should_run_are_brought_up(
@@ -310,7 +310,7 @@ async def test_after_a_reboot_all_agents_that_should_run_are_brought_up(
 ) -> None:
     names = ["alice", "bob", "carol"]
     await asyncio.gather(*(hive.spawn(name) for name in names))
-    await hive.done(await hive.operator.request(Stop(agent="carol")))
+    await hive.done(await hive.ask(Stop(agent="carol")))
     hive.end_lifecycle(signal.SIGKILL)
     host.reboot()
     await run(["rm", "-rf", str(hive.environment.run.root)], timeout_s=10)

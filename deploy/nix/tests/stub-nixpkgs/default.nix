@@ -42,7 +42,7 @@ let
       "nats-server"
       "natscli"
       "nix"
-      "nixfmt-rfc-style"
+      "nixfmt-tree"
       "python3"
       "util-linux"
       "uv"

@@ -42,12 +42,15 @@ in
       enableContainers = option types.bool false;
       isNspawnContainer = option types.bool false;
       isContainer = option types.bool false;
+      loader = free;
     };
+    fileSystems = free;
     containers = free;
     documentation.enable = option types.bool true;
     environment = {
       systemPackages = option (types.listOf types.package) [ ];
       variables = free;
+      sessionVariables = option (types.attrsOf types.str) { };
       etc = free;
     };
     networking = {

@@ -22,21 +22,8 @@ ALICE, BOB = AgentName("alice"), AgentName("bob")
 
 
 def host_environ(host: StandInHost) -> dict[str, str]:
-    """Give the variables by which lifecycle finds the stand-ins instead of the real programs."""
-    layout = host.layout
-    tools = ("nixos-container", "systemctl", "machinectl", "journalctl", "nix")
-    return {
-        "HIVE_RUNTIME": "nixos",
-        "HIVE_META_HYPERHIVE": "path:/hive",
-        "HIVE_META_NIXPKGS": "path:/nixpkgs",
-        "HIVE_META_NIXPKGS_UNSTABLE": "path:/unstable",
-        "HIVE_NIXOS_CONF_DIR": str(layout.conf_dir),
-        "HIVE_NIXOS_ROOTS": str(layout.state_dir),
-        "HIVE_NIXOS_PROFILES": str(layout.profiles),
-        "HIVE_SYSTEMD_DROPINS": str(layout.dropins),
-        "HIVE_POLL_S": "0.05",
-        **{f"HIVE_{tool.replace('-', '_').upper()}": str(layout.bin / tool) for tool in tools},
-    }
+    """Give the variables by which lifecycle runs agents on this host."""
+    return {"HIVE_RUNTIME": "nixos", "HIVE_POLL_S": "0.05", **host.environ()}
 
 
 @dataclass
@@ -48,10 +35,9 @@ class Bench:
     steps: list[tuple[str, bool]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        layout = self.host.layout
         self.environ = {
-            "HIVE_HOME": str(layout.root / "var/lib/hyperhive"),
-            "HIVE_RUN": str(layout.run / "hyperhive"),
+            "HIVE_HOME": str(self.host.hive_home),
+            "HIVE_RUN": str(self.host.hive_run),
             **host_environ(self.host),
         }
         self.restart()
@@ -125,6 +111,11 @@ class Bench:
 def spec(name: AgentName, revision: str = "") -> AgentSpec:
     """Give what a runtime is told of an agent."""
     return AgentSpec(name=name, settings=AgentSettings(), revision=revision)
+
+
+def with_etc(text: str) -> str:
+    """Give an agent.nix that is another system for every text."""
+    return f'{{ environment.etc.marker.text = "{text}"; }}\n'
 
 
 def now() -> datetime:

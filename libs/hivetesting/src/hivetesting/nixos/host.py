@@ -56,6 +56,31 @@ class StandInHost:
         self.layout = layout
         self._manager: subprocess.Popen[bytes] | None = None
 
+    @property
+    def hive_home(self) -> Path:
+        """Where a hive on this host keeps what survives a reboot."""
+        return self.layout.root / "var/lib/hyperhive"
+
+    @property
+    def hive_run(self) -> Path:
+        """Where it keeps what does not."""
+        return self.layout.run / "hyperhive"
+
+    def environ(self) -> dict[str, str]:
+        """Give the variables by which lifecycle finds the stand-ins instead of the real programs."""
+        layout = self.layout
+        tools = ("nixos-container", "systemctl", "machinectl", "journalctl", "nix")
+        return {
+            "HIVE_META_HYPERHIVE": "path:/hive",
+            "HIVE_META_NIXPKGS": "path:/nixpkgs",
+            "HIVE_META_NIXPKGS_UNSTABLE": "path:/unstable",
+            "HIVE_NIXOS_CONF_DIR": str(layout.conf_dir),
+            "HIVE_NIXOS_ROOTS": str(layout.state_dir),
+            "HIVE_NIXOS_PROFILES": str(layout.profiles),
+            "HIVE_SYSTEMD_DROPINS": str(layout.dropins),
+            **{f"HIVE_{tool.replace('-', '_').upper()}": str(layout.bin / tool) for tool in tools},
+        }
+
     def boot(self) -> None:
         """Start the host's process 1, and wait until it answers."""
         self.layout.make()
@@ -111,6 +136,29 @@ class StandInHost:
         path = self.layout.journal / f"container@{container}.service.log"
         return path.read_text() if path.exists() else ""
 
+    def newer_hive(self) -> str:
+        """Give another flake that agents' systems can be made from."""
+        return "path:/newer"
+
+    def is_built_with(self, system: Path, agent_nix: str) -> bool:
+        """Whether this was the agent.nix that the system was built with."""
+        return (system / "sources/config/agent.nix").read_text() == agent_nix
+
+    def faults(self) -> list[str]:
+        """Name what must never be: a conf without a system, or one that runs without its root."""
+        layout = self.layout
+        confs = {path.stem: path.read_text() for path in layout.conf_dir.glob("*.conf")}
+        found = [f"{name} has no system" for name in confs if self.system(name) is None]
+        found += [
+            f"{name} has a network of its own" for name in confs
+            if "PRIVATE_NETWORK=0" not in confs[name]
+        ]  # fmt: skip
+        running = [line.split()[0] for line in self.run("machinectl", "list").stdout.splitlines()]
+        found += [f"{name} runs without a conf" for name in running if name not in confs]
+        root = layout.state_dir
+        found += [f"{name} runs without its root" for name in running if not (root / name).is_dir()]
+        return found
+
     def system(self, container: str) -> Path | None:
         """Give the store path that a container's profile points at."""
         profile = self.layout.profiles / container / "system"
@@ -140,6 +188,19 @@ class StandInHost:
             except OSError:
                 return False
         return True
+
+
+@contextlib.contextmanager
+def nixos_host(project: Path) -> Iterator[StandInHost]:
+    """Give a stand-in, or with HIVE_TEST_NIXOS=real the very host that the tests run on."""
+    if os.environ.get("HIVE_TEST_NIXOS", "") == "real":
+        from hivetesting.nixos.real import real_host  # noqa: PLC0415 - it is made of this module
+
+        with real_host() as real:
+            yield real
+        return
+    with stand_in_host(project) as host:
+        yield host
 
 
 @contextlib.contextmanager

@@ -59,6 +59,7 @@ class Unit:
     ready_at: datetime | None = None
     process: asyncio.subprocess.Process | None = None
     properties: dict[str, str] = field(default_factory=dict)
+    limits: dict[str, str] = field(default_factory=dict)
     _starts: deque[float] = field(default_factory=lambda: deque(maxlen=START_LIMIT))
     _changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     _stopping: bool = False
@@ -148,7 +149,7 @@ class Unit:
             "ExecMainStatus": str(self.main_status),
             "StateChangeTimestamp": _timestamp(self.changed_at),
             "ActiveEnterTimestamp": _timestamp(self.ready_at),
-        } | self.properties
+        } | self.limits
 
     def load_properties(self) -> None:
         """Read the drop-ins, as a daemon-reload does."""
@@ -160,6 +161,7 @@ class Unit:
                         key, equals, value = line.partition("=")
                         if equals and not line.startswith("#"):
                             self.properties[key.strip()] = value.strip()
+        self.limits = _shown_limits(self.properties)
 
     def _failed(self) -> JobFailed:
         return JobFailed(
@@ -283,6 +285,19 @@ class Unit:
 
     def _journal_path(self) -> Path:
         return self.layout.journal / f"{self.unit}.log"
+
+
+def _shown_limits(properties: dict[str, str]) -> dict[str, str]:
+    """Say what was set, as `systemctl show` does: other names, and numbers in other units."""
+    memory, quota = properties.get("MemoryMax", ""), properties.get("CPUQuota", "").rstrip("%")
+    start = properties.get("TimeoutStartSec", "60")
+    sizes = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+    size = int(memory.rstrip("KMGT")) * sizes.get(memory[-1], 1) if memory else "infinity"
+    return {
+        "MemoryMax": str(size),
+        "CPUQuotaPerSecUSec": f"{int(quota) / 100:.6f}s" if quota else "infinity",
+        "TimeoutStartUSec": f"{int(start) // 60}min" if start.isdecimal() else start,
+    }
 
 
 def _timestamp(moment: datetime | None) -> str:
