@@ -1,11 +1,13 @@
 """`hive login` against a real harness and the real CLI: at a terminal, from a script, with a key."""
 
 import asyncio
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hivecommon.contracts.login import LoginPhase, ReadLogin
+from hivecommon.contracts.login import LoginPhase, ReadLogin, SendLoginCode
 from hivetesting.agents import Agents
 from hivetesting.broker import Broker
 from hivetesting.commands import HiveCommand, environ_of
@@ -58,6 +60,38 @@ async def test_an_operator_logs_an_agent_in_at_a_terminal(
     await asyncio.to_thread(log_in)
     assert (await watch.turn_ended(asked)).outcome == "answered"
     assert agents.api.requests[-1].credential == claude_com.endpoint.access_tokens[-1]
+
+
+async def test_an_operator_who_gives_up_leaves_nothing_behind_and_one_on_a_page_ends_the_wait(
+    agents: Agents, claude_com: ClaudeCom, hive: HiveCommand
+) -> None:
+    await needy(agents, claude_com, "ylva")
+
+    def give_up() -> int:
+        with hive.on_terminal("login", "ylva") as screen:
+            screen.until("https://claude.ai/oauth/")
+            screen.process.send_signal(signal.SIGINT)
+            screen.rest()
+            return screen.process.returncode
+
+    assert await asyncio.to_thread(give_up) == 130
+    view = (await agents.operator.request(ReadLogin(), agent="ylva")).login
+    assert (view.phase, view.words) == (LoginPhase.IDLE, "the login was cancelled")
+
+    def wait(begun: threading.Event) -> tuple[int, str]:
+        with hive.on_terminal("login", "ylva") as screen:
+            screen.until("https://claude.ai/oauth/")
+            begun.set()
+            screen.until("its own login")
+            return screen.process.wait(30), screen.rest()
+
+    begun = threading.Event()
+    waiting = asyncio.ensure_future(asyncio.to_thread(wait, begun))
+    await asyncio.to_thread(begun.wait, 60)
+    await agents.operator.request(SendLoginCode(code=PASTED), agent="ylva")
+    code, shown = await waiting
+    assert code == 0, shown
+    assert "Fatal" not in shown
 
 
 async def test_a_script_logs_an_agent_in_with_lines_of_json(

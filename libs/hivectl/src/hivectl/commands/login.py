@@ -1,9 +1,11 @@
 """`hive login`: logging an agent in at Claude, with a code from a browser or a key from a file."""
 
 import asyncio
+import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +34,7 @@ from hivectl.shell import Shell
 _LOOK_S: Final = 0.3
 _SILENCE_S: Final = 10.0
 _MAX_KEY_BYTES: Final = 8192
+_STDIN: Final = 0
 _WORDS: Final = {
     Holding.GIVEN_TOKEN: "a token of its own",
     Holding.GIVEN_KEY: "an API key of its own",
@@ -124,8 +127,9 @@ class _Desk:
             view = await self._until(lambda view: view.phase is not LoginPhase.STARTING)
             if view.phase.under_way:
                 self._show_link(view)
+            lines = _Lines()
             while view.phase.under_way:
-                view = await self._next_code()
+                view = await self._next_code(lines)
         except BaseException:
             if not joined:
                 await self.ask(CancelLogin())
@@ -137,8 +141,8 @@ class _Desk:
             f"{self._agent} is not logged in: {view.words}", code="login_failed", hint=view.hint
         )
 
-    async def _next_code(self) -> LoginView:
-        line = asyncio.ensure_future(_next_line())
+    async def _next_code(self, lines: "_Lines") -> LoginView:
+        line = asyncio.ensure_future(lines.next())
         # Somebody else may finish it meanwhile, on a page.
         over = asyncio.ensure_future(self._until(lambda view: not view.phase.under_way))
         try:
@@ -201,19 +205,29 @@ def _secret(name: str) -> str:
         raise HiveError(f"cannot read {name!r}: {reason}", code="bad_argument") from error
 
 
-async def _next_line() -> str:
-    """Return a line of stdin, empty at its end. The thread that waits for it holds up nobody's exit."""
-    loop = asyncio.get_running_loop()
-    read: asyncio.Future[str] = loop.create_future()
+class _Lines:
+    """Lines of stdin as they come. The thread that waits for them holds up nobody's exit."""
 
-    def settle(line: str) -> None:
-        if not read.done():
-            read.set_result(line)
+    def __init__(self) -> None:
+        self._lines: asyncio.Queue[str] = asyncio.Queue()
+        self._loop = asyncio.get_running_loop()
+        threading.Thread(target=self._read, daemon=True).start()
 
-    def wait() -> None:
-        line = sys.stdin.readline()
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(settle, line)
+    async def next(self) -> str:
+        """Return the next line with its end; empty when there are no more."""
+        return await self._lines.get()
 
-    threading.Thread(target=wait, daemon=True).start()
-    return await read
+    def _read(self) -> None:
+        # Not from sys.stdin: at its end the interpreter would wait for the lock that a reader holds.
+        rest = b""
+        while part := os.read(_STDIN, 4096):
+            *lines, rest = (rest + part).split(b"\n")
+            for line in lines:
+                self._tell(line + b"\n")
+        if rest:
+            self._tell(rest)
+        self._tell(b"")
+
+    def _tell(self, line: bytes) -> None:
+        with suppress(RuntimeError):  # the loop is over
+            self._loop.call_soon_threadsafe(self._lines.put_nowait, line.decode(errors="replace"))
