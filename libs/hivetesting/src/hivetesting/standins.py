@@ -25,6 +25,7 @@ from hivecommon.contracts.approvals import (
     ReadLog,
 )
 from hivecommon.contracts.audit import AuditEntry, AuditReply, ListAudit
+from hivecommon.contracts.base import Reply, Request
 from hivecommon.contracts.changes import (
     ChangesReply,
     DiffApproval,
@@ -110,6 +111,8 @@ class Agent:
     name: str
     seq: int = 0
     interrupted_by: list[str] = field(default_factory=list)
+    asked: list[Request[Any]] = field(default_factory=list)
+    """What `answers` was asked."""
     page_url: str = "http://127.0.0.1:1/#ticket=abcdefgh12345678"
 
     async def listen(self) -> None:
@@ -127,6 +130,16 @@ class Agent:
         for request in (Interrupt, UiTicket):
             subject = request.subject.format(agent=self.name)
             await self.bus.client.subscribe(subject, cb=answer)
+        await self.bus.client.flush()
+
+    async def answers(self, request: type[Request[Any]], reply: Reply) -> None:
+        """Answer a request with `reply` from now on, whatever it asks; what is asked is kept."""
+
+        async def answer(msg: Any) -> None:
+            self.asked.append(request.decode(msg.data))
+            await msg.respond(msgspec.json.encode(reply))
+
+        await self.bus.client.subscribe(request.subject.format(agent=self.name), cb=answer)
         await self.bus.client.flush()
 
     async def says(self, body: AgentEventBody, *, turn: int = 0) -> None:
