@@ -18,6 +18,7 @@ from hivecommon.contracts.approvals import (
     GetApproval,
     ListApprovals,
 )
+from hivecommon.contracts.jobs import GetJob, Job, JobReply, JobState, JobStep
 from hivecommon.contracts.lifecycle import AgentSettings
 from hivecommon.errors import HiveError
 from hivecommon.service import Call
@@ -108,6 +109,37 @@ async def test_approving_shows_it_binds_to_it_and_sees_it_done(
     assert "persona:\n  You\\x1b]0;x test." in said.out
     assert said.out.endswith("approval 7: spawn eve: done\n")
     assert approvals.asked == [Approve(id=7, digest="d1")]
+
+
+async def test_the_steps_of_what_was_approved_are_told_as_they_are_taken(
+    hive: HiveCommand, serve: Serve, approvals: Approvals
+) -> None:
+    approvals.comes = [ApprovalState.EXECUTING, ApprovalState.DONE]
+    approvals.now = msgspec.structs.replace(approvals.now, job="j7")
+    steps = [
+        JobStep(at=PENDING.requested_at, text=text) for text in ("building\x1b[2J", "deployed")
+    ]
+    shown = iter((1, 1, 2))
+
+    async def job(_call: Call, request: GetJob) -> JobReply:
+        count = next(shown, 2)
+        state = JobState.RUNNING if count == 1 else JobState.DONE
+        found = Job(
+            id=request.job, verb="apply", agent="eve", state=state, requested_by="agent:hm1nd",
+            created_at=PENDING.requested_at, steps=steps[:count],
+        )  # fmt: skip
+        return JobReply(job=found)
+
+    async with (
+        serve("approvals", approvals.endpoints),
+        serve("lifecycle", {GetJob: job}),
+    ):
+        said = await hive("approve", "7")
+    assert said.code == 0
+    lines = [line.strip() for line in said.err.splitlines()]
+    assert lines[-4:] == ["executing", "building\\x1b[2J", "deployed", "done"] or (
+        lines[-4:] == ["building\\x1b[2J", "deployed", "executing", "done"]
+    ), said.err
 
 
 async def test_what_fails_after_the_approval_is_a_failure_with_its_note(

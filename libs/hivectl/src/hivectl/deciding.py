@@ -1,15 +1,18 @@
 """Following an approved change until it is carried out."""
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 from hivecommon.bus import Bus
 from hivecommon.contracts.approvals import Approval, ApprovalState, GetApproval
 from hivecommon.contracts.events import ApprovalChanged, HiveEvent
+from hivecommon.contracts.jobs import JobId, JobStep
 from hivecommon.errors import HiveError, Unavailable
 from nats.aio.msg import Msg
 
+from hivectl.following import JobFollower
 from hivectl.shell import Shell
 
 POLL_S: Final = 1.0
@@ -32,6 +35,19 @@ async def follow_approval(shell: Shell, bus: Bus, approval: Approval) -> None:
         shell.terminal.line(f"{what}: done", style="green")
 
 
+async def _tell_steps(shell: Shell, bus: Bus, job: JobId) -> None:
+    """Tell what is done step by step, until lifecycle has done it; the approval follows."""
+
+    def told(step: JobStep) -> None:
+        shell.terminal.note(f"    {step.text}")
+
+    def away() -> None:
+        shell.terminal.note("  lifecycle does not answer; its jobs are kept, so this waits for it")
+
+    with suppress(HiveError):  # whatever became of it is asked of approvals
+        await JobFollower(bus, job, told).to_its_end(away=away)
+
+
 async def _to_its_end(shell: Shell, bus: Bus, approval: Approval) -> Approval:
     wake = asyncio.Event()
 
@@ -40,7 +56,7 @@ async def _to_its_end(shell: Shell, bus: Bus, approval: Approval) -> Approval:
         if isinstance(event.body, ApprovalChanged) and event.body.approval.id == approval.id:
             wake.set()
 
-    told = approval.state
+    told, followed = approval.state, False
     shell.terminal.note(f"  {told}")
     events = await bus.subscribe(HiveEvent.filter_for("approvals"), heard)
     try:
@@ -58,6 +74,9 @@ async def _to_its_end(shell: Shell, bus: Bus, approval: Approval) -> Approval:
             if approval.state is not told:
                 told = approval.state
                 shell.terminal.note(f"  {told}")
+            if approval.job is not None and not followed:
+                followed = True
+                await _tell_steps(shell, bus, approval.job)
     finally:
         await events.unsubscribe()
     return approval
