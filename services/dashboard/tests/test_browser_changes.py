@@ -62,6 +62,11 @@ async def test_a_change_is_shown_file_by_file_and_approved_as_it_was_shown(
     card = tab.page.locator("article[data-approval='70']")
     await expect(card.locator("[data-file='agent.nix'] .removed")).to_contain_text("old words")
     await expect(card.locator("[data-file='agent.nix'] .added")).to_contain_text(HOSTILE_SHOWN)
+    old, new = (card.locator(f"[data-file='agent.nix'] .{tone}") for tone in ("removed", "added"))
+    above, below = await old.bounding_box(), await new.bounding_box()
+    assert above is not None
+    assert below is not None
+    assert below["y"] >= above["y"] + above["height"], "each line stands on a line of its own"
     await expect(card.locator("[data-file=notes]")).to_contain_text("No text")
     await expect(card.locator("[data-risk=packages]")).to_contain_text("agent.nix")
     assert await tab.page.evaluate("window.pwned") is None

@@ -49,7 +49,7 @@ function Progress({ approval }) {
     }
   }
   return html`${running && job && html`<${JobLine} job=${job} />`}
-    ${approval.job && log === null && html`<div><button onClick=${read}><${Icon} name="scroll-text" /> Show the log</button></div>`}
+    ${approval.job && log === null && html`<div><button class="quiet" onClick=${read}><${Icon} name="scroll-text" /> Show the log</button></div>`}
     <${Refusal} error=${error} />
     ${log !== null && html`<div class="log-of" aria-label=${`log of approval ${approval.id}`}><pre class="hunk">${plain(log) || "Nothing was said."}</pre>
       <div><button onClick=${running ? read : () => setLog(null)}>${running ? "Read it again" : "Hide the log"}</button></div></div>`}`;

@@ -16,7 +16,7 @@ function File({ file, number, base }) {
     ${file.binary && html`<p class="warn">No text: it is not shown.</p>`}
     ${shown.omitted && html`<p><button onClick=${load}>Show this long file</button></p>`}
     ${shown.hunks.map((hunk) => html`<pre class="hunk" aria-label=${`from line ${hunk.new_start}`}>${hunk.lines.map((line) =>
-      html`<span class=${TONES[line[0]] ?? ""}>${line[0]}${plain(line.slice(1))}\n</span>`)}</pre>`)}</details>`;
+      html`<span class=${`line ${TONES[line[0]] ?? ""}`}>${line[0]}${plain(line.slice(1))}</span>`)}</pre>`)}</details>`;
 }
 
 /** Loads and shows the difference; \`onShown\` gets its digest, to which the approval is bound. */

@@ -1,10 +1,10 @@
 // What an agent's configuration was, and the way back to it: an operator's own act, on record.
-import { html, useState } from "../hiveweb/vendor/preact.js";
+import { html, useEffect, useState } from "../hiveweb/vendor/preact.js";
 import { absolute, plain } from "../hiveweb/format.js";
 import { Icon } from "../hiveweb/icon.js";
 import { act, toast } from "./acts.js";
 import { Refusal } from "./agents.js";
-import { reachable } from "./store.js";
+import { jobs, reachable } from "./store.js";
 
 function Revision({ name, one, onDone }) {
   const [doing, setDoing] = useState(false);
@@ -32,6 +32,7 @@ function Revision({ name, one, onDone }) {
 
 /** Loaded when it is opened: most looks at an agent are not about its past. */
 export function History({ name }) {
+  const [open, setOpen] = useState(false);
   const [revisions, setRevisions] = useState(null);
   const [error, setError] = useState(null);
   async function load() {
@@ -42,7 +43,10 @@ export function History({ name }) {
       setError(refused);
     }
   }
-  return html`<details class="jobs history" onToggle=${(event) => event.target.open && load()}><summary>Configuration: history and roll back</summary>
+  // What was done to the agent since may have changed what it runs.
+  const ended = [...(jobs.value?.values() ?? [])].filter((job) => job.agent === name && job.ended_at).length;
+  useEffect(() => { if (open) load(); }, [open, ended]);
+  return html`<details class="jobs history" onToggle=${(event) => setOpen(event.target.open)}><summary>Configuration: history and roll back</summary>
     <${Refusal} error=${error} />
     ${revisions === null && !error && html`<p class="dim">Reading the history…</p>`}
     <ul class="roster">${(revisions ?? []).map((one) => html`<${Revision} key=${one.approval} name=${name} one=${one} onDone=${load} />`)}</ul></details>`;
