@@ -79,7 +79,7 @@ async def test_what_is_published_is_not_offered_again(tmp_path: Path) -> None:
         await log.flushed()
         await log.mark_published(3)
     async with opened(file) as log:
-        assert [event.seq for event in await log.unpublished(9)] == [4, 5]
+        assert [event.seq for event in await log.after(log.published, 9)] == [4, 5]
 
 
 async def test_old_events_go_when_they_are_published_and_the_numbers_stay(tmp_path: Path) -> None:
@@ -142,9 +142,9 @@ async def test_damage_that_a_reader_meets_is_set_aside_too(tmp_path: Path) -> No
         damage = bytearray(file.read_bytes())
         damage[4096:] = b"\xff" * (len(damage) - 4096)
         file.write_bytes(damage)
-        assert await log.unpublished(500) == []
+        assert await log.after(0, 500) == []
         await log.flushed()
-        [trouble] = await log.unpublished(500)
+        [trouble] = await log.after(0, 500)
         assert (trouble.seq, trouble.kind) == (201, "trouble")
     assert "damaged-" in str(trouble.body)
 

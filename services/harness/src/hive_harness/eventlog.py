@@ -59,6 +59,8 @@ class EventLog:
         self.last_seq = 0
         self.first_seq = 1
         self.stored_seq = 0
+        self.published = 0
+        """The last event of which the file says that the bus has it, as of the start."""
         self.failing = ""
         """Why events cannot be written at this moment; empty when they can."""
 
@@ -184,13 +186,11 @@ class EventLog:
             return None
         return _decode([row[1]])[0]
 
-    async def unpublished(self, limit: int) -> Sequence[AgentEvent]:
-        """Return the oldest events that the bus has not confirmed."""
+    async def after(self, seq: int, limit: int) -> Sequence[AgentEvent]:
+        """Return the first events after `seq`; a full disk or a lock is waited out."""
         rows: list[tuple[bytes]] = await self._patiently(
             lambda c: c.execute(
-                "SELECT event FROM events WHERE seq > (SELECT published FROM log)"
-                " ORDER BY seq LIMIT ?",
-                (limit,),
+                "SELECT event FROM events WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
             ).fetchall()
         )
         return _decode(event for (event,) in rows)
@@ -203,6 +203,7 @@ class EventLog:
         if connection.execute("SELECT 1 FROM log").fetchone() is None:
             self._begin(connection, 1)
         self._load_id(connection)
+        (self.published,) = connection.execute("SELECT published FROM log").fetchone()
         (last,) = connection.execute("SELECT max(seq) FROM events").fetchone()
         self.last_seq = self.stored_seq = last or self.first_seq - 1
 

@@ -1,6 +1,7 @@
 """Events on their way from the agent's file to the bus: each once, in order, however long it was away."""
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
@@ -17,6 +18,9 @@ from hive_harness.eventlog import Clock, EventLog
 
 _BATCH: Final = 200
 _FIRST_WAIT_S: Final = 0.1
+# Each mark is a write to the disk, for which the next event would wait. What is sent again because
+# its mark is missing, after a kill, the stream knows by its id.
+_QUIET_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 5.0
 
 _log = structlog.get_logger()
@@ -32,24 +36,50 @@ class Outbox:
         self._clock = clock
         self._new = asyncio.Event()
         self._idle = asyncio.Event()
+        # Handed on without being read again, as long as they are the very next ones.
+        self._fresh: deque[AgentEvent] = deque(maxlen=_BATCH)
+        self._sent = self._marked = log.published
         log.listen(self._on_stored)
 
-    def _on_stored(self, _events: Sequence[AgentEvent]) -> None:
+    def _on_stored(self, events: Sequence[AgentEvent]) -> None:
+        self._fresh.extend(events)
         self._idle.clear()
         self._new.set()
 
     async def run(self) -> None:
-        """Publish for ever."""
+        """Publish for ever; what was published is marked in the file when nothing else is to be done."""
         self._new.set()
         while True:
-            await self._new.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_QUIET_S if self._sent > self._marked else None):
+                    await self._new.wait()
+            if not self._new.is_set():
+                await self._mark()
+                continue
             self._new.clear()
-            while events := await self._log.unpublished(_BATCH):
+            while events := await self._next():
                 for event in events:
                     await self._publish(event)
-                await self._log.mark_published(events[-1].seq)
+                    self._sent = event.seq
+                if self._sent - self._marked >= _BATCH:
+                    await self._mark()
             if not self._new.is_set():
                 self._idle.set()
+
+    async def _next(self) -> Sequence[AgentEvent]:
+        """Return the events after the last one that was sent."""
+        while self._fresh and self._fresh[0].seq <= self._sent:
+            self._fresh.popleft()
+        if self._fresh and self._fresh[0].seq == self._sent + 1:
+            events = list(self._fresh)
+            self._fresh.clear()
+            return events
+        return await self._log.after(self._sent, _BATCH)
+
+    async def _mark(self) -> None:
+        sent = self._sent
+        await self._log.mark_published(sent)
+        self._marked = max(self._marked, sent)
 
     async def tell_unstored(self, body: AgentEventBody) -> None:
         """Publish what the disk does not take, as number 0: of no log, and of this moment alone."""
@@ -60,6 +90,7 @@ class Outbox:
     async def drained(self) -> None:
         """Return once everything that is stored is on the bus."""
         await self._idle.wait()
+        await self._mark()
 
     async def _publish(self, event: AgentEvent) -> None:
         wait_s = _FIRST_WAIT_S
