@@ -160,15 +160,19 @@ class EventLog:
         )
 
     async def read(
-        self, *, after: int | None, before: int | None, limit: int
+        self, *, after: int | None, before: int | None, limit: int, without: str = ""
     ) -> Sequence[AgentEvent]:
-        """Return stored events in order: the first `limit` after `after`, else the last ones."""
+        """Return stored events in order: the first `limit` after `after`, else the last ones.
+
+        Those of the kind `without` are left out and not counted.
+        """
         low, high = after or 0, before or 1 << 62
         order = "ASC" if after is not None else "DESC"
         rows: list[tuple[bytes]] = await self._do(
             lambda c: c.execute(
-                f"SELECT event FROM events WHERE seq > ? AND seq < ? ORDER BY seq {order} LIMIT ?",  # noqa: S608 - one of two words of ours
-                (low, high, limit),
+                "SELECT event FROM events WHERE seq > ? AND seq < ? AND kind != ?"  # noqa: S608 - one of two words of ours
+                f" ORDER BY seq {order} LIMIT ?",
+                (low, high, without, limit),
             ).fetchall()
         )
         events = _decode(event for (event,) in rows)

@@ -14,6 +14,7 @@ from hivecommon import command
 from hivecommon.application import ServiceTasks
 from hivecommon.broker import agent_inbox_prefix
 from hivecommon.bus import Bus, Login
+from hivecommon.contracts.base import Reply, Request
 from hivecommon.contracts.events import (
     HarnessStopped,
     LoggedIn,
@@ -21,6 +22,7 @@ from hivecommon.contracts.events import (
     StatusChanged,
 )
 from hivecommon.contracts.harness import Hello
+from hivecommon.contracts.lifecycle import Done, PauseMyself
 from hivecommon.contracts.roster import Activity, HarnessStatus
 from hivecommon.daemon import notify_ready
 from hivecommon.errors import HiveError, Unavailable
@@ -33,19 +35,22 @@ from hive_harness.config import Settings
 from hive_harness.control import Control
 from hive_harness.credentials import Credentials
 from hive_harness.disk import Disk
-from hive_harness.endpoints import Endpoints
+from hive_harness.endpoints import Endpoints, Handlers
 from hive_harness.hindrance import Hindrance, Outlook
 from hive_harness.housekeeping import Bounds, Housekeeping
 from hive_harness.inbox import Inbox
+from hive_harness.live import Live
 from hive_harness.login_desk import LoginCli, LoginDesk
 from hive_harness.open_items import OpenItems
 from hive_harness.orphans import kill_orphans
 from hive_harness.outbox import Outbox
+from hive_harness.page_acts import PageActs
 from hive_harness.post import Post
 from hive_harness.prompt import system_prompt
 from hive_harness.reception import Reception
 from hive_harness.rules import rules_of
 from hive_harness.service import HarnessService
+from hive_harness.serving import serving
 from hive_harness.sessions import Sessions, find_cli, new_session_id
 from hive_harness.status import StatusBoard
 from hive_harness.toolbox import Tool
@@ -56,7 +61,7 @@ from hive_harness.tools.messages import MessageTools
 from hive_harness.tools.questions import QuestionTools
 from hive_harness.turn import Turn
 from hive_harness.waiting import Waiting
-from hive_harness.web import AgentPage, serving
+from hive_harness.web import AgentPage
 from hive_harness.worker import Parts, Worker
 
 T = TypeVar("T")
@@ -96,7 +101,7 @@ async def _run_connected(
             group.create_task(disk.log.run())
             group.create_task(disk.forget_for_ever())
             harness = _Harness(settings, bus, disk, group)
-            async with serving(harness.page.app(), settings, group):
+            async with serving(harness.page.app(), settings, group, stop):
                 await harness.start()
                 notify_ready(notify_socket)
                 await _unless(stop, bus.closed.wait())
@@ -182,8 +187,10 @@ class _Harness:
             _now,
             self._logged_in,
         )
+        self._endpoints: Handlers = {}
+        acts = PageActs(self._ask, self._pause_myself, log, disk.store, self._wake, _now)
         self.page = AgentPage(
-            settings, self._worker, self._board, log, disk.store, _now, self._login_desk
+            settings, acts, Live(log, self._board, self._ask), lambda: bus.connected
         )
         self._working: asyncio.Task[None] | None = None
 
@@ -203,8 +210,8 @@ class _Harness:
         self._group.create_task(self._outbox.run())
         self._group.create_task(self._inbox.keep_alive())
         service = HarnessService(self._control, self._disk.log, self.page.mint_ticket)
-        endpoints = {**service.endpoints, **self._login_desk.endpoints}
-        await Endpoints(self._bus, self._group, self._settings.name).start(endpoints)
+        self._endpoints = {**service.endpoints, **self._login_desk.endpoints}
+        await Endpoints(self._bus, self._group, self._settings.name).start(self._endpoints)
         await self._bus.client.flush()
         self._working = self._group.create_task(self._work())
         self._group.create_task(self._say_hello())
@@ -234,6 +241,16 @@ class _Harness:
                 await self._inbox.hand_back()
                 await log.flushed()
                 await self._outbox.drained()
+
+    async def _ask(self, request: Request[Any]) -> Reply:
+        """Answer what is asked on the page as it is answered over the bus."""
+        handler = self._endpoints.get(type(request))
+        if handler is None:
+            raise Unavailable("the harness is starting", hint="ask again in a second")
+        return await handler(request)
+
+    async def _pause_myself(self, request: PauseMyself) -> Done:
+        return await self._bus.request(request, caller=self._settings.name)
 
     def _logged_in(self, event: LoggedIn) -> None:
         self._disk.log.record(event)

@@ -73,6 +73,7 @@ def write_harness_config(
         spend_cap_usd=agent.spend_cap_usd,
         silence_s=agent.config.turn.silence_s,
         configs=configs if agent.manager else "",
+        dashboard_port=hive.dashboard_port,
         operator_hosts=[] if host in _LOOPBACK | _ANY else [host],
     )
     file = hive.run.agent(agent.name) / "harness.json"

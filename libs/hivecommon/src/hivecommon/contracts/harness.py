@@ -237,5 +237,7 @@ class HarnessConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What the turns of one day (UTC) may cost; None means as much as they do."""
     silence_s: float = SILENCE_S
     """How long the model may say nothing in a turn before the turn is stopped and begun again."""
+    dashboard_port: int = 0
+    """Where the dashboard is, on the same host names; 0 when that is not known."""
     operator_hosts: list[str] = msgspec.field(default_factory=list)
     """Host names by which browsers may reach the page, besides the loopback ones."""
