@@ -7,7 +7,7 @@ import { Bar } from "./bar.js";
 import { Help } from "./keys.js";
 import { Panel, Trouble } from "./panel.js";
 import { Stream } from "./stream.js";
-import { activity, agent, attention, feed } from "./store.js";
+import { activity, agent, attention, feed, status } from "./store.js";
 
 const refusal = signal(null);
 
@@ -31,6 +31,8 @@ function Page() {
   const [panel, setPanel] = useState(false);
   const { word } = activity.value;
   const count = attention.value;
+  const needy = Boolean(status.value?.needs_login);
+  useEffect(() => { if (needy) setPanel(true); }, [needy]); // nothing goes on before that is done
   useEffect(() => { document.title = user.value ? `${count ? `(${count}) ` : ""}${agent} · ${word}` : agent; }, [word, count, user.value]);
   useEffect(() => { if (user.value) feed.start(); else feed.stop(); }, [user.value]);
   if (!user.value) return html`<${Login} />`;
@@ -38,7 +40,7 @@ function Page() {
     <a class="visually-hidden" href="#message" onClick=${(event) => { event.preventDefault(); document.getElementById("message").focus(); }}>Skip to the message box</a>
     <${Bar} panel=${panel} onPanel=${() => setPanel(!panel)} />
     <div class="banners"><${Banners} /><div class="narrow-only"><${Trouble} /></div></div>
-    <${Stream} /><${Panel} /><${Help} /></div>`;
+    <main id="main" class="frame" tabindex="-1"><${Stream} /><${Panel} /></main><${Help} /></div>`;
 }
 
 async function logIn() {

@@ -39,7 +39,7 @@ function Now() {
   </section>`;
 }
 
-export const Panel = () => html`<aside id="panel" class="panel" aria-label=${`about ${agent}`}>
+export const Panel = () => html`<section id="panel" class="panel" aria-label=${`about ${agent}`} tabindex="-1">
   <${Trouble} />
   <${LoginPanel} agent=${agent} needed=${Boolean(status.value?.needs_login)} ask=${logIn} />
   <${Now} />
@@ -48,4 +48,4 @@ export const Panel = () => html`<aside id="panel" class="panel" aria-label=${`ab
   <${ControlsCard} />
   <div class="verbs"><button class="quiet" onClick=${showKeys}><${Icon} name="keyboard" /> Keys</button>
     <button class="quiet" title="log out of this browser" onClick=${logOut}><${Icon} name="log-out" /> Log out</button></div>
-</aside>`;
+</section>`;

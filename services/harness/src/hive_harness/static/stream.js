@@ -31,7 +31,7 @@ export function Stream() {
   const receipts = transcript.receipts.value;
   useEffect(() => outbox.clear(receipts), [receipts]);
   const placeholder = status.value?.paused ? `${agent} is paused: it will wait` : KEYBOARD ? `Message to ${agent} (Ctrl+Enter sends)` : `Message to ${agent}`;
-  return html`<main id="main" class="stream" tabindex="-1">
+  return html`<div class="stream">
     <div class="scroll" ref=${box} tabindex="0" role="region" aria-label="what happened">
       <${Start} />
       <${TranscriptView} blocks=${follow.shown} />
@@ -42,5 +42,5 @@ export function Stream() {
       <${Notice} />
       <${SendBox} name=${agent} placeholder=${placeholder} off=${offline.value} send=${(text) => { outbox.send(text); follow.toEnd(); }} />
     </div>
-  </main>`;
+  </div>`;
 }
