@@ -68,8 +68,8 @@ async def test_turns_are_counted_over_all_and_per_message(store: Store) -> None:
     assert await store.begin([LETTER]) == (1, [UNKNOWN])
     await store.cut_off([LETTER], "the API was away", took(0.25, "postponed"))
     assert await store.begin([LETTER]) == (2, [Fate(1, 0, "the API was away", None)])
-    assert await store.begin([LETTER]) == (3, [Fate(2, 0, "", None)])
-    assert await store.fate(LETTER) == Fate(3, 1, "", None)  # the second ended without a word
+    assert await store.begin([LETTER]) == (3, [Fate(2, 1, "", None)])
+    assert await store.fate(LETTER) == Fate(3, 2, "", None)  # two ended without a word
     assert await store.cost_usd(DAY) == 0.25
 
 
@@ -133,7 +133,7 @@ async def test_a_file_from_before_is_brought_up_to_date(tmp_path: Path) -> None:
     store = Store(Database(file, MIGRATIONS))
     await store.open(NOW)
     assert await store.unsettled() == [(Delivery(LETTER.key, "", "ack-1", 1), False)]
-    assert await store.fate(LETTER) == Fate(2, 0, "", None)
+    assert await store.fate(LETTER) == Fate(2, 1, "", None)
     assert await store.outcome_of("m") == "x"
     await store.close()
 

@@ -9,6 +9,7 @@ import pytest
 from hive_lifecycle.inboxes import KEEP_READ, Inboxes
 from hivecommon.bus import Bus
 from hivecommon.contracts.inbox import InboxMessage
+from hivecommon.names import parse_agent_name
 from hivetesting.broker import Broker, running_broker
 from hivetesting.fixtures import Connect
 from nats.aio.msg import Msg
@@ -95,3 +96,34 @@ async def test_a_message_that_could_not_be_handled_is_told_of_to_the_operator(
     raw = await lifecycle.jetstream.get_last_msg("INBOX", "inbox.operator.hive")
     assert InboxMessage.decode(raw.data or b"").id == notice
     assert await ids(lifecycle, "parker") == ["parked-one"]
+
+
+async def test_a_rename_moves_what_is_unread_and_nothing_that_overtook_it(
+    broker: Broker, connect: Connect
+) -> None:
+    old = await connect(await broker.register("oldie"))
+    await broker.register("newbie")
+    lifecycle = await connect(broker.service_login("lifecycle"))
+    for name, sender in [("a1", "hive"), ("o1", "operator"), ("a2", "hive"), ("o2", "operator")]:
+        await lifecycle.send_message(to="oldie", sender=sender, message=message(name))
+    read: list[str] = []
+    overtaken = asyncio.Event()
+
+    async def read_one_of_the_operator(msg: Msg) -> None:
+        # As a harness does it: the operator's message is handled first, and acknowledged to both.
+        if InboxMessage.decode(msg.data).id == "o1":
+            await msg.ack_sync()
+            read.append(msg.reply.split(".")[3])
+        if len(read) == 2:
+            overtaken.set()
+
+    await old.subscribe("deliver.oldie", read_one_of_the_operator)
+    async with asyncio.timeout(10):
+        await overtaken.wait()
+    assert set(read) == {"oldie", "oldie_operator"}
+    inboxes = Inboxes(lifecycle, lambda: NOW)
+    before, after = parse_agent_name("oldie"), parse_agent_name("newbie")
+    assert await inboxes.readdress(before, after, "j1") == 3
+    assert await ids(lifecycle, "newbie") == ["a1", "a2", "o2"]
+    assert await inboxes.readdress(before, after, "j1") == 0
+    assert await ids(lifecycle, "newbie") == ["a1", "a2", "o2"]

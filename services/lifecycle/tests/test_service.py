@@ -16,6 +16,7 @@ from hivecommon.contracts.base import Request
 from hivecommon.contracts.inbox import InboxMessage
 from hivecommon.contracts.jobs import CancelJob, GetJob, JobState, ListJobs, WaitJob
 from hivecommon.contracts.lifecycle import (
+    AgentLogs,
     AgentPower,
     AgentRoster,
     AgentSettings,
@@ -325,13 +326,17 @@ async def test_the_manager_has_power_over_others_and_nobody_else_has(hive: Hive)
     stop = AgentPower(agent="alice", verb="stop")
     job = await hive.done(await manager.request(stop, caller="hm1nd"))
     assert job.requested_by == "agent:hm1nd"
-    for bus, name, order in (
+    refused: list[tuple[Bus, str, Request[Any]]] = [
         (manager, "hm1nd", AgentPower(agent="hm1nd", verb="stop")),
         (alice, "alice", AgentPower(agent="bob", verb="stop")),
-    ):
+        (manager, "hm1nd", AgentLogs(agent="hm1nd")),
+        (alice, "alice", AgentLogs(agent="bob")),
+    ]
+    for bus, name, order in refused:
         with pytest.raises(HiveError) as caught:
             await bus.request(order, caller=name)
         assert caught.value.code == "refused"
+    assert (await manager.request(AgentLogs(agent="bob"), caller="hm1nd")).lines == []
     with pytest.raises(HiveError) as caught:
         await manager.request(AgentPower(agent="nobody", verb="start"), caller="hm1nd")
     assert caught.value.code == "unknown_agent"

@@ -24,6 +24,8 @@ COMMANDS: Final = {
     "start": "power", "stop": "power", "restart": "power", "rebuild": "power",
     "rename": "changes", "destroy": "changes",
     "pause": "turns", "resume": "turns", "interrupt": "turns", "retry": "turns",
+    "compact": "conversation", "new-session": "conversation", "model": "conversation",
+    "resend": "waiting",
     "login": "login", "usage": "usage", "cap": "usage",
     "approvals": "approvals", "approval": "approvals", "approve": "approvals", "deny": "approvals",
     "cancel": "cancel",

@@ -3,13 +3,24 @@
 from typing import TYPE_CHECKING, TypeVar
 
 from hivecommon.contracts.base import Reply, Request
+from hivecommon.contracts.lifecycle import Done
 from hivecommon.errors import Unavailable
 from hivecommon.names import AgentName
+
+from hivectl.shell import Shell
 
 if TYPE_CHECKING:
     from hivecommon.bus import Bus
 
 R = TypeVar("R", bound=Reply)
+
+
+def report(shell: Shell, done: Done, changed: str, as_it_was: str) -> None:
+    """Say what was done, or that there was nothing to do."""
+    if shell.terminal.as_json:
+        shell.terminal.json(done)
+    else:
+        shell.terminal.line(changed if done.changed else as_it_was)
 
 
 async def ask_harness(bus: "Bus", agent: AgentName, request: Request[R]) -> R:

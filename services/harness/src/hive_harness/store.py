@@ -359,7 +359,9 @@ def _end(connection: sqlite3.Connection, letter: Letter, outcome: str) -> None:
 def _fate(connection: sqlite3.Connection, key: str) -> Fate:
     return Fate(
         *connection.execute(
-            "SELECT attempts, kills, cut_off, outcome FROM letters WHERE key = ?", (key,)
+            "SELECT attempts, kills + (attempts > 0 AND cut_off = '' AND outcome IS NULL), cut_off, outcome"
+            " FROM letters WHERE key = ?",
+            (key,),
         ).fetchone()
     )
 

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 from hivecommon.broker import agent_key
 from hivecommon.command import Run
+from hivecommon.contracts.agent_toml import bytes_of
 from hivecommon.contracts.harness import HarnessConfig
 from hivecommon.environment import HiveEnvironment
 from hivecommon.errors import HiveError
@@ -72,6 +73,10 @@ def write_harness_config(
         mcp_servers=agent.config.mcp_servers,
         spend_cap_usd=agent.spend_cap_usd,
         silence_s=agent.config.turn.silence_s,
+        effort=agent.config.effort,
+        batch=agent.config.inbox.batch,
+        compact_at=agent.config.context.compact_at,
+        cli_memory_bytes=bytes_of(agent.config.context.cli_memory),
         configs=configs if agent.manager else "",
         dashboard_port=hive.dashboard_port,
         operator_hosts=[] if host in _LOOPBACK | _ANY else [host],

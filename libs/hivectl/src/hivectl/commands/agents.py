@@ -76,6 +76,7 @@ def flags(agent: RosterRow) -> list[str]:
         "needs-login": harness.needs_login,
         "rate-limited": harness.rate_limited,
         "needs-update": agent.needs_update,
+        f"{harness.parked}-parked": harness.parked > 0,
         harness.trouble.replace("_", "-"): bool(harness.trouble),
         f"{agent.restarts}-restarts": agent.restarts > 0,
     }
@@ -128,8 +129,12 @@ def _details(agent: RosterRow) -> list[tuple[str, str]]:
         ("trouble", harness.trouble_text),
         ("goes on at", date_and_time(harness.retry_at) if harness.retry_at else ""),
         ("unread", str(harness.unread)),
+        ("parked", f"{harness.parked} (see `hive inbox {agent.name}`)" if harness.parked else ""),
         ("turns", str(harness.turn)),
-        ("model", harness.model),
+        (
+            "model",
+            f"{harness.model} ({harness.effort} effort)" if harness.effort else harness.model,
+        ),
         ("context", used),
         ("cost today", f"${harness.cost_today_usd:.2f}" if harness.cost_today_usd else ""),
         ("session", harness.session_id),

@@ -1,4 +1,4 @@
-"""`hive inbox`: what agents write to the operator."""
+"""`hive inbox`: what agents write to the operator, or what waits for an agent."""
 
 from collections import deque
 from collections.abc import AsyncIterator
@@ -15,8 +15,10 @@ from hivecommon.contracts.streams import INBOX
 from hivecommon.errors import HiveError
 from hivecommon.files import write_atomically
 from hivecommon.home import make_private
+from hivecommon.names import AgentName
 
-from hivectl.cli import hive_command
+from hivectl.cli import AGENT, hive_command
+from hivectl.commands.waiting import show_waiting
 from hivectl.shell import Shell
 from hivectl.tail import Entry, Start, follow, history
 from hivectl.times import date_and_time
@@ -43,11 +45,22 @@ class Received(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ("hive inbox", "the newest 20, those not seen before marked with *"),
     ("hive inbox --all", "all there are"),
     ("hive inbox -f", "those not seen before, and what comes"),
+    ("hive inbox alice", "what waits for alice, what she could not handle, what she has open"),
 )
+@click.argument("agent", type=AGENT, required=False)
 @click.option("--all", "everything", is_flag=True, help="All messages, not just the newest 20.")
 @click.option("-f", "--follow", "live", is_flag=True, help="Go on with what comes.")
-async def inbox(shell: Shell, *, everything: bool, live: bool) -> None:
-    """Show messages to the operator."""
+async def inbox(shell: Shell, agent: AgentName | None, *, everything: bool, live: bool) -> None:
+    """Show messages to the operator, or what waits for AGENT."""
+    if agent is not None:
+        if everything or live:
+            raise HiveError(
+                "--all and -f are for your own inbox", code="bad_argument",
+                hint=f"`hive events -f {agent}` follows what an agent does",
+            )  # fmt: skip
+        async with shell.bus() as bus:
+            await show_waiting(shell, bus, agent)
+        return
     seen = _Seen(shell.environment.home.root / "operators" / f"{shell.operator}.inbox")
     async with shell.bus() as bus:
         if live:
