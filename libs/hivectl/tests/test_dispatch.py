@@ -27,8 +27,8 @@ from hivetesting.commands import HiveCommand, environ_of
         (("logs", "--since", "soon"), "'soon' is no time", "write 30s"),
         (("logs", "--grep", "("), "--grep '(' is no regular expression", "backslash"),
         (("logs", "a.b"), "'a.b' cannot stand in a subject", ""),
-        (("approve", "seven"), "Invalid value for 'ID'", "see `hive approve --help`"),
-        (("operator", "add", "../x"), "name '../x'", ""),
+        (("approve", "seven"), "'seven' is not a valid number.", "see `hive approve --help`"),
+        (("operator", "add", "../x"), "'../x' is no operator's name", "1 to 32 of a-z"),
         (("spawn", "alice", "--model", "a b"), "the settings cannot be used", "a model is"),
         (("spawn", "alice", "--persona", "x" * 20_001), "the settings cannot be used", "20,000"),
         (("send", "alice", "  "), "the message is empty", "write something"),
@@ -53,6 +53,12 @@ async def test_misuse_with_json_is_answered_in_json(hive: HiveCommand) -> None:
     said = await hive("status", "--json", "../x")
     assert said.code == 2
     assert said.json["error"]["code"] == "bad_name"
+
+
+async def test_what_cannot_be_understood_is_answered_in_json_too(hive: HiveCommand) -> None:
+    said = await hive("spawn", "-rf", "--json")
+    assert said.code == 2
+    assert said.json["error"]["code"] == "bad_argument"
 
 
 async def test_an_absent_bus_is_named_with_what_to_do(hive: HiveCommand) -> None:

@@ -69,6 +69,8 @@ def test_the_context_names_the_key_by_its_file_and_holds_no_secret(
     assert seed.read_text().strip() not in file.read_text()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert context["url"] == hive.environ["HIVE_NATS_URL"]
+    # natscli goes by the user database, and would not find what lies elsewhere.
+    assert "set XDG_CONFIG_HOME" in said.err
 
 
 @pytest.mark.parametrize(("select", "selected"), [((), "theirs"), (("--select",), "hive")])

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 import msgspec
 from hivecommon.contracts.dashboard import DashboardTicket
 from hivecommon.contracts.harness import Ticket
-from hivecommon.contracts.lifecycle import Done
+from hivecommon.contracts.lifecycle import AgentReply, Done, GetStatus
 from hivecommon.contracts.operators import AddOperator, ListOperators, OperatorsReply
+from hivecommon.errors import HiveError
 from hivecommon.names import AgentName, agent_port
 from hivecommon.service import Call
 from hivetesting.broker import Broker
@@ -53,6 +54,19 @@ async def test_an_agent_that_is_away_is_named(hive: HiveCommand) -> None:
         assert said.code == 1
         assert "nobody" in said.err
         assert "hive status nobody" in said.err
+
+
+async def test_an_agent_that_nobody_knows_is_said_to_be_unknown(
+    hive: HiveCommand, serve: Serve
+) -> None:
+    async def unknown(call: Call, request: GetStatus) -> AgentReply:
+        raise HiveError(
+            f"there is no agent {request.agent!r}", code="unknown_agent", hint="hive ls"
+        )
+
+    async with serve("lifecycle", {GetStatus: unknown}):
+        for verb in ("open", "interrupt"):
+            assert "there is no agent 'nobody'" in (await hive(verb, "nobody")).err
 
 
 async def test_operators_are_listed_and_added(hive: HiveCommand, serve: Serve) -> None:

@@ -243,6 +243,10 @@ async def test_a_link_planted_at_the_state_directory_leads_nowhere(
     job = await hive.ended(await hive.operator.request(Start(agent="alice")))
     assert job.error is not None
     assert job.error.code == "unsafe_dir"
+    with pytest.raises(HiveError) as refused:
+        await hive.operator.request(Destroy(agent="alice", purge=True))
+    assert refused.value.code == "unsafe_dir"
+    state.unlink()
     await hive.done(await hive.operator.request(Destroy(agent="alice", purge=True)))
     assert (precious / "file").read_text() == "ours"
 

@@ -107,6 +107,14 @@ class NameParam(click.ParamType[str]):
 AGENT: Final = NameParam("agent", parse_agent_name)
 
 
+class _Number(click.IntRange):
+    name = "number"  # click would speak of a "valid integer range"
+
+
+NUMBER: Final = _Number(1, 2**53)
+"""What approvals, questions and schedules are told apart by."""
+
+
 def _remember_json(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature
     shell = ctx.find_object(Shell)
     if value and shell is not None:

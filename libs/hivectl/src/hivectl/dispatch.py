@@ -15,8 +15,11 @@ from hivectl.shell import Shell
 
 def dispatch(arguments: Sequence[str] | None, shell: Shell) -> int:
     """Run `hive` with `arguments` (None: the process's own); return the exit status."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if "--json" in given:
+        shell.terminal.as_json = True  # also where an option before it cannot be understood
     try:
-        status = cli.main(arguments, prog_name="hive", obj=shell, standalone_mode=False)
+        status = cli.main(list(given), prog_name="hive", obj=shell, standalone_mode=False)
     except HiveError as error:
         shell.terminal.error(error)
         return exit_status(error)

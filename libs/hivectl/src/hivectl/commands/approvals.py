@@ -16,12 +16,11 @@ from hivecommon.contracts.approvals import (
 from hivecommon.contracts.changes import DiffApproval
 
 from hivectl.changes import DIFF_S, show_changes
-from hivectl.cli import hive_command
+from hivectl.cli import NUMBER, hive_command
 from hivectl.deciding import follow_approval
 from hivectl.shell import Shell
 from hivectl.times import age
 
-NUMBER = click.IntRange(1, 2**53)
 LOG_S = 10.0
 
 

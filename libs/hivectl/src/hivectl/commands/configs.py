@@ -6,12 +6,10 @@ from hivecommon.contracts.inputs import Update
 from hivecommon.names import AgentName
 
 from hivectl.changes import DIFF_S, show_changes
-from hivectl.cli import AGENT, hive_command
+from hivectl.cli import AGENT, NUMBER, hive_command
 from hivectl.following import announce, follow
 from hivectl.shell import Shell
 from hivectl.times import date_and_time
-
-NUMBER = click.IntRange(1, 2**53)
 
 
 @hive_command(

@@ -1,6 +1,8 @@
 """`hive nats-context`: lets natscli (`nats`) speak to this hive as the operator."""
 
 import json
+import os
+import pwd
 import re
 from pathlib import Path
 
@@ -50,6 +52,10 @@ def nats_context(shell: Shell, name: str, *, select: bool) -> None:
             hint="XDG_CONFIG_HOME says where natscli looks",
         ) from error  # fmt: skip
     _tell(shell, file, name, selected)
+    home = Path(pwd.getpwuid(os.getuid()).pw_dir)
+    if not shell.environ.get("XDG_CONFIG_HOME") and shell.environ.get("HOME") != str(home):
+        # natscli asks the user database, whatever HOME says (v0.5.1, jsm.go's natscontext).
+        shell.terminal.note(f"natscli will look in {home}/.config: set XDG_CONFIG_HOME for both")
 
 
 def _config_home(shell: Shell) -> Path:

@@ -5,10 +5,10 @@ import webbrowser
 import click
 from hivecommon.contracts.dashboard import DashboardTicket
 from hivecommon.contracts.harness import Ticket, UiTicket, ticket_fragment
-from hivecommon.errors import Unavailable
 from hivecommon.names import AgentName, agent_port
 
 from hivectl.cli import AGENT, hive_command
+from hivectl.harnesses import ask_harness
 from hivectl.shell import Shell
 from hivectl.times import date_and_time
 
@@ -27,13 +27,7 @@ async def open_(shell: Shell, agent: AgentName | None, *, no_browser: bool) -> N
         if agent is None:
             ticket = await bus.request(DashboardTicket())
         else:
-            try:
-                given = await bus.request(UiTicket(), agent=agent)
-            except Unavailable as error:
-                raise Unavailable(
-                    f"{agent}'s page does not answer",
-                    hint=f"does it run? see `hive status {agent}`",
-                ) from error
+            given = await ask_harness(bus, agent, UiTicket())
             fragment = ticket_fragment(agent, given)
             url = f"http://127.0.0.1:{agent_port(agent)}/#{fragment}"
             ticket = Ticket(url=url, expires_at=given.expires_at)

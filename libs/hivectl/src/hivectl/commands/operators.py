@@ -1,17 +1,32 @@
 """`hive operator`: the humans of a hive."""
 
+import re
+from typing import Final
+
 import click
 from hivecommon.broker import operator_key
 from hivecommon.contracts.operators import (
+    OPERATOR_NAME_PATTERN,
     AddOperator,
     ListOperators,
     OperatorsReply,
     RemoveOperator,
 )
+from hivecommon.errors import HiveError
 
 from hivectl.cli import hive_command, json_option
-from hivectl.requests import build
 from hivectl.shell import Shell
+
+_NAME: Final = re.compile(OPERATOR_NAME_PATTERN)
+
+
+def _parse_name(text: str) -> str:
+    if _NAME.match(text):
+        return text
+    raise HiveError(
+        f"{text!r} is no operator's name", code="bad_name",
+        hint="use 1 to 32 of a-z, 0-9, '.', '_' and '-', with a letter or digit at both ends",
+    )  # fmt: skip
 
 
 @click.group("operator")
@@ -42,7 +57,7 @@ async def list_operators(shell: Shell) -> None:
 async def add(shell: Shell, name: str) -> None:
     """Make an operator called NAME; one that exists is kept."""
     async with shell.bus() as bus:
-        reply = await bus.request(build(AddOperator, name=name))
+        reply = await bus.request(AddOperator(name=_parse_name(name)))
     _tell(shell, reply)
     shell.terminal.note(f"{name}'s key: {operator_key(shell.environment.home, name)}")
 
@@ -52,7 +67,7 @@ async def add(shell: Shell, name: str) -> None:
 async def remove(shell: Shell, name: str) -> None:
     """Cut the operator NAME off; what they decided stays on record."""
     async with shell.bus() as bus:
-        _tell(shell, await bus.request(build(RemoveOperator, name=name)))
+        _tell(shell, await bus.request(RemoveOperator(name=_parse_name(name))))
 
 
 for command in (list_operators, add, remove):

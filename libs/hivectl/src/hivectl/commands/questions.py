@@ -3,11 +3,9 @@
 import click
 from hivecommon.contracts.questions import AnswerQuestion, ListQuestions, QuestionState
 
-from hivectl.cli import hive_command
+from hivectl.cli import NUMBER, hive_command
 from hivectl.shell import Shell
 from hivectl.times import age, date_and_time
-
-NUMBER = click.IntRange(1, 2**53)
 
 
 @hive_command(

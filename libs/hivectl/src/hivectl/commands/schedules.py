@@ -19,11 +19,9 @@ from hivecommon.contracts.schedules import (
 )
 from hivecommon.names import AgentName
 
-from hivectl.cli import AGENT, hive_command, json_option
+from hivectl.cli import AGENT, NUMBER, hive_command, json_option
 from hivectl.requests import build
 from hivectl.shell import Shell
-
-NUMBER = click.IntRange(1, 2**53)
 
 
 @click.group("schedule")
