@@ -77,7 +77,8 @@ async def test_what_is_published_is_not_offered_again(tmp_path: Path) -> None:
         for number in range(5):
             log.record(Text(str(number)))
         await log.flushed()
-        await log.mark_published(3)
+        log.note_published(3)
+        await log.mark_published()
     async with opened(file) as log:
         assert [event.seq for event in await log.after(log.published, 9)] == [4, 5]
 
@@ -89,11 +90,13 @@ async def test_old_events_go_when_they_are_published_and_the_numbers_stay(tmp_pa
         for number in range(5):
             log.record(Text(str(number)))
         await log.flushed()
-        await log.mark_published(3)
+        log.note_published(3)
+        await log.mark_published()
     clock.now += KEPT + timedelta(days=1)
     async with opened(file, clock=clock) as log:
         assert (log.first_seq, log.last_seq) == (4, 5)
-        await log.mark_published(5)
+        log.note_published(5)
+        await log.mark_published()
     async with opened(file, clock=clock) as log:
         assert (log.first_seq, log.last_seq) == (5, 5)
 
@@ -104,7 +107,8 @@ async def test_old_events_are_forgotten_while_the_harness_runs_too(tmp_path: Pat
         for number in range(5):
             log.record(Text(str(number)))
         await log.flushed()
-        await log.mark_published(5)
+        log.note_published(5)
+        await log.mark_published()
         clock.now += KEPT + timedelta(days=1)
         await log.forget_old()
         assert (log.first_seq, log.last_seq) == (5, 5)
@@ -116,10 +120,12 @@ async def test_an_agent_that_tells_too_much_keeps_the_newest_of_it(tmp_path: Pat
         for _ in range(4000):
             log.record(Text("x" * 1000))
         await log.flushed()
-        await log.mark_published(3500)
+        log.note_published(3500)
+        await log.mark_published()
         await log.forget_old()
         assert log.first_seq == 3501  # what the bus has not confirmed stays
-        await log.mark_published(4000)
+        log.note_published(4000)
+        await log.mark_published()
         await log.forget_old()
         assert log.first_seq == 4000  # a file this small is emptied in one go
         assert log.last_seq == 4000

@@ -143,6 +143,7 @@ class AgentWatch:
     def __init__(self, agent: str) -> None:
         self._agent = agent
         self.events: list[AgentEvent] = []
+        self._last_seq = 0
         self._changed = asyncio.Condition()
 
     @classmethod
@@ -198,8 +199,12 @@ class AgentWatch:
         return body
 
     async def _take(self, msg: Msg) -> None:
+        event = msgspec.json.decode(msg.data, type=AgentEvent)
+        if event.seq and event.seq <= self._last_seq:
+            return  # told again after a kill, as every reader must expect
         async with self._changed:
-            self.events.append(msgspec.json.decode(msg.data, type=AgentEvent))
+            self._last_seq = max(self._last_seq, event.seq)
+            self.events.append(event)
             self._changed.notify_all()
 
 

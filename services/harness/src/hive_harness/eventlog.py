@@ -60,7 +60,7 @@ class EventLog:
         self.first_seq = 1
         self.stored_seq = 0
         self.published = 0
-        """The last event of which the file says that the bus has it, as of the start."""
+        """The last event that the bus has, as far as is noted."""
         self.failing = ""
         """Why events cannot be written at this moment; empty when they can."""
 
@@ -105,7 +105,7 @@ class EventLog:
             await self._committed.wait_for(lambda: self.stored_seq >= target)
 
     async def _write(self, batch: list[AgentEvent]) -> None:
-        await self._patiently(_insert(batch))
+        await self._patiently(_insert(batch, self.published))
         for _ in batch:
             self._pending.popleft()
         self.stored_seq = batch[-1].seq
@@ -199,9 +199,14 @@ class EventLog:
         )
         return _decode(event for (event,) in rows)
 
-    async def mark_published(self, seq: int) -> None:
-        """Remember that the bus has every event up to `seq`."""
-        await self._patiently(lambda c: c.execute("UPDATE log SET published = ?", (seq,)))
+    def note_published(self, seq: int) -> None:
+        """Note that the bus has every event up to `seq`; the file is told with the next events."""
+        self.published = max(self.published, seq)
+
+    async def mark_published(self) -> None:
+        """Write down at once what was noted of the bus."""
+        published = self.published
+        await self._patiently(lambda c: c.execute("UPDATE log SET published = ?", (published,)))
 
     def _load(self, connection: sqlite3.Connection) -> None:
         if connection.execute("SELECT 1 FROM log").fetchone() is None:
@@ -245,16 +250,17 @@ class EventLog:
         """Write what is pending, if the disk takes it, and close the file."""
         if self._pending:
             with suppress(sqlite3.OperationalError):
-                await self._do(_insert(list(self._pending)))
+                await self._do(_insert(list(self._pending), self.published))
         await self._database.close()
 
 
-def _insert(batch: Sequence[AgentEvent]) -> Work[None]:
+def _insert(batch: Sequence[AgentEvent], published: int) -> Work[None]:
     rows = [(e.seq, e.at.isoformat(), e.kind, msgspec.json.encode(e)) for e in batch]
 
     def insert(connection: sqlite3.Connection) -> None:
         # Replaced by itself when it is not known whether an earlier try came to its end.
         connection.executemany("REPLACE INTO events VALUES (?, ?, ?, ?)", rows)
+        connection.execute("UPDATE log SET published = max(published, ?)", (published,))
 
     return insert
 

@@ -18,9 +18,9 @@ from hive_harness.eventlog import Clock, EventLog
 
 _BATCH: Final = 200
 _FIRST_WAIT_S: Final = 0.1
-# Each mark is a write to the disk, for which the next event would wait. What is sent again because
-# its mark is missing, after a kill, the stream knows by its id.
-_QUIET_S: Final = 0.5
+# A mark is a write to the disk, for which the next event would wait: it goes along with that, or is
+# made when none comes. What is sent again after a kill for want of it the stream knows by its id.
+_QUIET_S: Final = 0.1
 _LONGEST_WAIT_S: Final = 5.0
 
 _log = structlog.get_logger()
@@ -61,8 +61,7 @@ class Outbox:
                 for event in events:
                     await self._publish(event)
                     self._sent = event.seq
-                if self._sent - self._marked >= _BATCH:
-                    await self._mark()
+                    self._log.note_published(event.seq)
             if not self._new.is_set():
                 self._idle.set()
 
@@ -78,8 +77,8 @@ class Outbox:
 
     async def _mark(self) -> None:
         sent = self._sent
-        await self._log.mark_published(sent)
-        self._marked = max(self._marked, sent)
+        await self._log.mark_published()
+        self._marked = sent
 
     async def tell_unstored(self, body: AgentEventBody) -> None:
         """Publish what the disk does not take, as number 0: of no log, and of this moment alone."""
