@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hivecommon.contracts.harness import AskHarness
 from hivecommon.home import HiveHome
 from hivetesting.agents import Agents
 from hivetesting.broker import Broker
@@ -69,6 +70,7 @@ async def test_a_conversation_survives_kills_at_random_points(
         await play(agents, game, min(KILLS_PER_GAME, kills - begin), chance)
     assert unmarked_prompts(agents.api.requests) == []
     for agent in agents.made:
+        await agents.operator.request(AskHarness(), agent=agent.name, timeout_s=60)  # it is up
         assert await agent.stop() == 0
         assert not agent.programs(), "nothing is left running"
 
