@@ -110,8 +110,8 @@ async def needy(agents: Agents, claude_com: ClaudeCom, name: str, **more: str) -
 async def test_after_a_login_the_message_that_waited_goes_on_by_itself(
     agents: Agents, claude_com: ClaudeCom
 ) -> None:
-    desk = await needy(agents, claude_com, "lena")
-    asked = await tell(agents.operator, "lena", "please")
+    desk = await needy(agents, claude_com, "lg-lena")
+    asked = await tell(agents.operator, "lg-lena", "please")
     view = await desk.waits()
     assert view.url.startswith("https://claude.ai/")
     assert view.holding is Holding.NONE
@@ -126,7 +126,7 @@ async def test_after_a_login_the_message_that_waited_goes_on_by_itself(
     assert (view.phase, view.holding, view.url) == (LoginPhase.DONE, Holding.LOGIN, "")
     assert (await desk.watch.turn_ended(asked)).outcome == "answered"
     assert agents.api.requests[-1].credential == claude_com.endpoint.access_tokens[-1]
-    assert not (await agents.operator.request(AskHarness(), agent="lena")).status.needs_login
+    assert not (await agents.operator.request(AskHarness(), agent="lg-lena")).status.needs_login
     assert desk.watch.bodies(LoggedIn) == [LoggedIn("a login with claudeai")]
     credentials = desk.agent.claude / ".credentials.json"
     assert credentials.stat().st_mode & 0o777 == 0o600
@@ -135,7 +135,7 @@ async def test_after_a_login_the_message_that_waited_goes_on_by_itself(
 async def test_a_login_that_fails_says_why_and_another_one_succeeds(
     agents: Agents, claude_com: ClaudeCom
 ) -> None:
-    desk = await needy(agents, claude_com, "mia")
+    desk = await needy(agents, claude_com, "lg-mia")
     await desk.waits()
     await desk.ask(SendLoginCode(code="bad#state"))
     view = await desk.ended()
@@ -158,7 +158,7 @@ async def test_a_login_that_fails_says_why_and_another_one_succeeds(
     await desk.ask(SendLoginCode(code=PASTED))
     view = await desk.ended()
     assert (view.phase, view.holding) == (LoginPhase.DONE, Holding.LOGIN)
-    asked = await tell(agents.operator, "mia", "please")
+    asked = await tell(agents.operator, "lg-mia", "please")
     assert (await desk.watch.turn_ended(asked)).outcome == "answered"
     assert agents.api.requests[-1].credential == claude_com.endpoint.api_keys[-1]
 
@@ -166,7 +166,7 @@ async def test_a_login_that_fails_says_why_and_another_one_succeeds(
 async def test_two_at_once_join_one_login_and_a_cancel_leaves_nothing_running(
     agents: Agents, claude_com: ClaudeCom
 ) -> None:
-    desk = await needy(agents, claude_com, "nora")
+    desk = await needy(agents, claude_com, "lg-nora")
     first = await desk.waits()
     second = await desk.waits()
     assert first.url == second.url
@@ -194,7 +194,7 @@ async def test_a_login_ends_with_its_time_and_with_the_harness(
     agents: Agents, claude_com: ClaudeCom, end: str
 ) -> None:
     life = "2" if end == "expiry" else "60"
-    desk = await needy(agents, claude_com, "olga", HIVE_LOGIN_S=life)
+    desk = await needy(agents, claude_com, "lg-olga", HIVE_LOGIN_S=life)
     await desk.waits()
     match end:
         case "stop":
@@ -210,8 +210,8 @@ async def test_a_login_ends_with_its_time_and_with_the_harness(
 async def test_a_key_that_is_given_is_used_at_the_next_turn_and_told_to_nobody(
     agents: Agents, claude_com: ClaudeCom
 ) -> None:
-    desk = await needy(agents, claude_com, "paula")
-    asked = await tell(agents.operator, "paula", "one")
+    desk = await needy(agents, claude_com, "lg-paula")
+    asked = await tell(agents.operator, "lg-paula", "one")
     view = await desk.ask(GiveKey(kind=KeyKind.OAUTH_TOKEN, key=f"{TOKEN}\n"))
     assert view.holding is Holding.GIVEN_TOKEN
     await desk.watch.turn_ended(asked)
@@ -219,7 +219,7 @@ async def test_a_key_that_is_given_is_used_at_the_next_turn_and_told_to_nobody(
     # A client that runs takes the new key up, and the conversation goes on.
     view = await desk.ask(GiveKey(kind=KeyKind.API_KEY, key=KEY))
     assert view.holding is Holding.GIVEN_KEY
-    await desk.watch.turn_ended(await tell(agents.operator, "paula", "two"))
+    await desk.watch.turn_ended(await tell(agents.operator, "lg-paula", "two"))
     assert agents.api.requests[-1].credential == KEY
     assert "one" in json.dumps(agents.api.requests[-1].messages, default=str)
     with pytest.raises(HiveError) as refused:
@@ -229,7 +229,7 @@ async def test_a_key_that_is_given_is_used_at_the_next_turn_and_told_to_nobody(
     await desk.waits()
     await desk.ask(SendLoginCode(code=PASTED))
     assert (await desk.ended()).holding is Holding.LOGIN
-    await desk.watch.turn_ended(await tell(agents.operator, "paula", "three"))
+    await desk.watch.turn_ended(await tell(agents.operator, "lg-paula", "three"))
     assert agents.api.requests[-1].credential == claude_com.endpoint.access_tokens[-1]
     await desk.ask(GiveKey(kind=KeyKind.API_KEY, key=KEY))
     assert (await desk.ask(GiveKey(kind=KeyKind.API_KEY))).holding is Holding.LOGIN
@@ -257,11 +257,11 @@ async def secrets_are_nowhere(desk: Desk, secrets: list[str]) -> None:
 async def test_a_login_lost_in_mid_session_is_made_good_and_a_failed_one_takes_nothing(
     agents: Agents, claude_com: ClaudeCom
 ) -> None:
-    desk = await needy(agents, claude_com, "ragna")
+    desk = await needy(agents, claude_com, "lg-ragna")
     await desk.waits()
     await desk.ask(SendLoginCode(code=PASTED))
     await desk.ended()
-    await desk.watch.turn_ended(await tell(agents.operator, "ragna", "one"))
+    await desk.watch.turn_ended(await tell(agents.operator, "lg-ragna", "one"))
     before = (desk.agent.claude / ".credentials.json").read_bytes()
     await desk.waits()
     await desk.ask(SendLoginCode(code="bad#state"))
@@ -271,7 +271,7 @@ async def test_a_login_lost_in_mid_session_is_made_good_and_a_failed_one_takes_n
     # The API takes it no more: the message stays, and goes on after the next login.
     desk.watch.events.clear()
     agents.api.script = lambda _request: [unauthenticated()]
-    asked = await tell(agents.operator, "ragna", "two")
+    asked = await tell(agents.operator, "lg-ragna", "two")
     await desk.watch.status(lambda status: status.needs_login)
     agents.api.script = Rules()
     await desk.waits()

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from hivecommon.contracts.harness import UiTicket
 from hivetesting.agents import Agents
+from hivetesting.browser import browser_page, fits, small_targets, violations
 from hivetesting.harness import AgentWatch, HarnessProcess, tell
 from hivetesting.oauth.endpoint import GOOD_CODE
 from hivetesting.oauth.proxy import ClaudeCom
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
-CHROMIUM = "/usr/bin/chromium"
 TOKEN = "sk-ant-oat01-typed-into-the-page"  # noqa: S105 - nobody's
 
 
@@ -35,20 +35,14 @@ async def needy(
 
 @asynccontextmanager
 async def page_of(agents: Agents, name: str) -> AsyncIterator[Page]:
-    """Open the agent's page on a phone, logged in; a refusal by the server is no complaint of ours."""
+    """Open the agent's page on a phone, logged in."""
     ticket = await agents.operator.request(UiTicket(), agent=name, timeout_s=30)
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = await browser.new_page(viewport={"width": 390, "height": 844})
-        complaints: list[str] = []
-        page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda e: complaints.append(str(e)))
-        page.set_default_timeout(60_000)
-        await page.goto(ticket.url)
+    async with browser_page(ticket.url) as page:
         yield page
-        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        await browser.close()
-        assert not complaints
+        assert await fits(page)
+
+
+expect.set_options(timeout=30_000)  # the machine may be busy; conditions are awaited, not times
 
 
 async def begin(page: Page, account: str = "a Claude subscription") -> None:
@@ -69,16 +63,18 @@ async def paste(page: Page, code: str) -> None:
 async def test_a_login_from_the_first_click_to_the_answer(
     agents: Agents, claude_com: ClaudeCom
 ) -> None:
-    agent, watch = await needy(agents, claude_com, "rita")
-    asked = await tell(agents.operator, "rita", "please")
-    async with page_of(agents, "rita") as page:
+    agent, watch = await needy(agents, claude_com, "lp-rita")
+    asked = await tell(agents.operator, "lp-rita", "please")
+    async with page_of(agents, "lp-rita") as page:
         panel = page.locator("#login")
-        await expect(panel).to_contain_text("rita needs a login at Claude")
+        await expect(panel).to_contain_text("lp-rita needs a login at Claude")
         await expect(panel).to_contain_text("It has no login yet")
         await begin(page)
         link = panel.get_by_role("link", name="Open the page to log in")
         assert (await link.get_attribute("href") or "").startswith("https://claude.ai/")
         assert await link.get_attribute("rel") == "noopener noreferrer"
+        assert await violations(page) == []
+        assert await small_targets(page) == []
         # Half of the code is none: the CLI says so and waits on.
         await paste(page, GOOD_CODE)
         await expect(panel.get_by_role("alert")).to_contain_text("full code")
@@ -113,8 +109,8 @@ async def test_a_login_from_the_first_click_to_the_answer(
 async def test_a_login_that_nobody_finishes_is_given_up(
     agents: Agents, claude_com: ClaudeCom
 ) -> None:
-    await needy(agents, claude_com, "selma", HIVE_LOGIN_S="3")
-    async with page_of(agents, "selma") as page:
+    await needy(agents, claude_com, "lp-selma", HIVE_LOGIN_S="3")
+    async with page_of(agents, "lp-selma") as page:
         await begin(page, "the Claude console")
         await expect(page.locator("#login").get_by_role("alert")).to_contain_text(
             "no good code came in time", timeout=60_000
@@ -125,11 +121,13 @@ async def test_a_login_that_nobody_finishes_is_given_up(
 async def test_a_token_is_typed_in_and_shown_to_nobody(
     agents: Agents, claude_com: ClaudeCom, tmp_path: Path
 ) -> None:
-    _, watch = await needy(agents, claude_com, "tilda")
-    asked = await tell(agents.operator, "tilda", "please")
-    async with page_of(agents, "tilda") as page:
+    _, watch = await needy(agents, claude_com, "lp-tilda")
+    asked = await tell(agents.operator, "lp-tilda", "please")
+    async with page_of(agents, "lp-tilda") as page:
         panel = page.locator("#login")
         await panel.get_by_text("Give it a token or an API key instead").click()
+        assert await violations(page) == []
+        assert await small_targets(page) == []
         await panel.get_by_label("Token or key").fill(TOKEN)
         await panel.get_by_role("button", name="Give it").click()
         await expect(panel).to_contain_text("a token that was given to it")
@@ -143,5 +141,5 @@ async def test_a_token_is_typed_in_and_shown_to_nobody(
         await panel.get_by_label("or a file that holds it").set_input_files(file)
         await panel.get_by_role("button", name="Give it").click()
         await expect(panel).to_contain_text("a token that was given to it")
-    await watch.turn_ended(await tell(agents.operator, "tilda", "again"))
+    await watch.turn_ended(await tell(agents.operator, "lp-tilda", "again"))
     assert agents.api.requests[-1].credential == f"{TOKEN}-2"

@@ -18,6 +18,7 @@ from hivecommon.contracts.harness import (
 from hivecommon.contracts.inbox import MessageId, check_body
 from hivecommon.contracts.lifecycle import Done, PauseMyself
 from hivecommon.contracts.login import LOGIN_VERBS
+from hivecommon.contracts.usage import ReadUsage
 from hivecommon.errors import HiveError
 from hiveweb.answers import read_json
 from starlette.requests import Request as HttpRequest
@@ -33,6 +34,7 @@ VERBS: Final[dict[str, type[Request[Any]]]] = {
     "new-session": NewSession,
     "model": SetModel,
     "resend": ResendParked,
+    "usage": ReadUsage,
 }
 """The last part of `POST /api/<verb>`, and the request that its body is."""
 

@@ -35,6 +35,7 @@ export const compact = () => ask("compact", {}, ({ changed }) => (changed ? "It 
 export const newSession = () => ask("new-session", {}, ({ changed }) => (changed ? "The next turn begins a new conversation." : "The conversation is a new one already."));
 export const resend = (number) => ask("resend", { number }, ({ changed }) => (changed ? "The message waits for another turn." : "It was sent again already."));
 export const choose = (choice) => ask("model", choice, ({ status }) => `From the next turn on: ${status.model || "the usual model"}${status.effort ? `, effort ${status.effort}` : ""}.`);
+export const usage = () => call("POST", "/api/usage", { days: 14 });
 export const logIn = (verb, body) => call("POST", `/api/claude/${verb}`, body);
 
 export const Notice = () => notice.value && html`

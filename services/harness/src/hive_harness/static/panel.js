@@ -4,7 +4,8 @@ import { logOut } from "../hiveweb/auth.js";
 import { absolute, clock, dollars, plain, relative } from "../hiveweb/format.js";
 import { Icon } from "../hiveweb/icon.js";
 import { LoginPanel } from "../hiveweb/login-panel.js";
-import { logIn, retry } from "./acts.js";
+import { UsagePanel } from "../hiveweb/usage-panel.js";
+import { logIn, retry, usage } from "./acts.js";
 import { ControlsCard } from "./controls.js";
 import { InboxCard } from "./inbox.js";
 import { showKeys } from "./keys.js";
@@ -43,6 +44,7 @@ export const Panel = () => html`<section id="panel" class="panel" aria-label=${`
   <${Trouble} />
   <${LoginPanel} agent=${agent} needed=${Boolean(status.value?.needs_login)} ask=${logIn} />
   <${Now} />
+  <${UsagePanel} spent=${status.value?.cost_today_usd ?? 0} ask=${usage} />
   <${InboxCard} />
   <${OpenCard} />
   <${ControlsCard} />
