@@ -1,11 +1,16 @@
 """Notifications reach the right inbox once each, through outages and kills, and are marked as read."""
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
+import socket
 import sqlite3
+import time
 from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -73,6 +78,21 @@ class Two:
 @pytest.fixture
 async def two(gateway: GatewayProcess, operator: Bus, names: Names) -> Two:
     return await Two(gateway, operator, names).settle()
+
+
+@dataclass
+class ForgeClock:
+    """How far the scripted forge is ahead of the world."""
+
+    ahead_s: float = 0.0
+
+
+@pytest.fixture
+def clock(script: Site) -> ForgeClock:
+    clock = ForgeClock()
+    assert script.script is not None
+    script.script.world.now = lambda: time.time() + clock.ahead_s
+    return clock
 
 
 @pytest.fixture
@@ -254,6 +274,37 @@ async def test_comments_during_an_outage_arrive_once_each_afterwards(scripted_tw
     assert words == Counter(f"word {n}" for n in range(said))
 
 
+async def test_ten_minutes_of_outage_under_load_lose_and_double_nothing(
+    scripted_two: Two, clock: ForgeClock
+) -> None:
+    """The forge's clock goes ahead by ten minutes while the hive cannot reach it."""
+    two, script = scripted_two, scripted_two.site.script
+    assert script is not None
+    numbers = [two.issue("alice", title=f"t{n}", assignees=["bob"]) for n in range(3)]
+    await two.inbox("bob", 3)
+    script.faults.down = True
+    await forge_status(two.operator, lambda s: s.state == "away")
+    said = []
+    for second in range(0, 600, 10):  # the forge is cut off from us, not from the world
+        clock.ahead_s += 10
+        issue = script.world.repos[0].issues[second // 10 % len(numbers)]
+        said.append(f"word at {second}")
+        entry = script.happenings.add(issue, "comment", issue.user, body=said[-1])
+        script.happenings.tell(issue, entry.user, entry.body)
+    two.gateway.kill()
+    two.gateway.start()
+    await forge_status(two.operator, lambda s: s.state == "away")
+    script.faults.down = False
+    two.say("alice", numbers[0], "back again")
+    messages = await two.inbox("bob", 3 + len(said) + 1)
+    words = Counter(message.body.split("> ")[-1] for message in messages[3:])
+    assert words == Counter([*said, "back again"])
+    await two.operator.request(CheckForgeNews(agent="bob"), timeout_s=20)
+    assert len(await inbox_of(two.operator, "bob")) == len(messages)
+    sent = [message.sent_at for message in messages]
+    assert max(sent) - min(sent) >= timedelta(minutes=10)
+
+
 async def test_answers_that_break_off_double_nothing(scripted_two: Two) -> None:
     two, script = scripted_two, scripted_two.site.script
     assert script is not None
@@ -351,6 +402,25 @@ async def test_the_webhook_brings_news_at_once_and_only_when_it_is_signed(
     await forge_status(operator, ready(*names))
     assert hooks_to(gateway.site, url) == [before]
     gateway.site.made("DELETE", f"/admin/hooks/{before}")
+
+
+async def test_an_agent_on_the_webhooks_port_stops_nothing(
+    scripted: GatewayProcess, operator: Bus
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as squatter:
+        port = squatter.getsockname()[1]
+        scripted.settings |= {"HIVE_FORGE_WEBHOOK_PORT": str(port)}
+        two = await Two(scripted, operator, ("alice", "bob")).settle()
+        two.issue("alice", title="one", body="@bob")
+        await two.inbox("bob", 1)
+    assert '"event":"port_taken"' in scripted.log
+    async with httpx.AsyncClient(trust_env=False) as client, asyncio.timeout(30):
+        while True:  # the port is taken once it is free
+            with contextlib.suppress(httpx.HTTPError):
+                answer = await client.post(f"http://127.0.0.1:{port}/webhook", content=b"{}")
+                assert answer.status_code == 403
+                break
+            await asyncio.sleep(0.1)
 
 
 def hooks_to(site: Site, url: str) -> list[int]:

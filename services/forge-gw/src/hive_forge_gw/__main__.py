@@ -25,7 +25,7 @@ from hive_forge_gw.roster import Roster
 from hive_forge_gw.service import Desk
 from hive_forge_gw.standing import Standing
 from hive_forge_gw.store import Store
-from hive_forge_gw.webhooks import application, serving
+from hive_forge_gw.webhooks import application, keep_open
 
 
 @asynccontextmanager
@@ -55,15 +55,16 @@ async def setup(context: Context) -> AsyncIterator[Endpoints]:
 
         for source in ("lifecycle", "job"):
             await context.bus.subscribe(HiveEvent.filter_for(source), on_event)
+        work = [context.group.create_task(gateway.run())]
         if config.url and config.webhook_port:
             door = application(places.secret(), gateway.wake_by_forge)
-            await stack.enter_async_context(serving(config.webhook_port, door))
-        work = context.group.create_task(gateway.run())
+            work.append(context.group.create_task(keep_open(config.webhook_port, door)))
         try:
             yield Desk(gateway, standing, store).endpoints()
         finally:
-            work.cancel()
-            await asyncio.wait([work])
+            for task in work:
+                task.cancel()
+            await asyncio.wait(work)
 
 
 def main() -> None:

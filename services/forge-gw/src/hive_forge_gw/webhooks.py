@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 import uvicorn
+from hivecommon.errors import HiveError
 from hivecommon.listen import listen
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -18,6 +19,7 @@ from typing_extensions import override
 
 HOST: Final = "127.0.0.1"
 MAX_BODY_BYTES: Final = 4 << 20
+AGAIN_S: Final = 60.0
 SIGNATURES: Final = ("X-Forgejo-Signature", "X-Gitea-Signature")
 
 _log = structlog.get_logger()
@@ -57,6 +59,21 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+async def keep_open(port: int, app: Starlette) -> None:
+    """Serve for ever; while somebody else holds the port, notifications are polled for.
+
+    Agents share the host's network: any of them may sit on a port that is free.
+    """
+    while True:
+        try:
+            async with serving(port, app):
+                _log.info("webhooks_open", port=port)
+                await asyncio.Event().wait()
+        except HiveError as error:
+            _log.warning("webhooks_closed", port=port, code=error.code, reason=error.message)
+            await asyncio.sleep(AGAIN_S)
 
 
 @asynccontextmanager
