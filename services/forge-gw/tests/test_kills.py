@@ -2,11 +2,19 @@
 
 import asyncio
 import re
+import shutil
 
 import pytest
 from hivecommon.bus import Bus
+from hivecommon.names import AgentName
 from hivetesting.forge.faults import Fault
-from hivetesting.forge.gateway import GatewayProcess, forge_status, mirrored, ready
+from hivetesting.forge.gateway import (
+    GatewayProcess,
+    forge_status,
+    mirrored,
+    ready,
+    set_roster,
+)
 
 # Everything that provisioning changes on a forge, in its order; SCOUT is the agent.
 STEPS = (
@@ -60,6 +68,54 @@ async def test_killed_in_any_step_and_run_again_there_is_one_account_and_one_tok
     assert sorted(team.name for team in script.world.teams) == ["Owners", "agents"]
     assert sorted(repo.name for repo in script.world.repos) == ["config-scout", "work"]
     assert list(scripted.state("scout").glob(".*")) == []
+
+
+@pytest.mark.parametrize(
+    "step", ["DELETE /api/v1/repos/hive/config-SCOUT", "DELETE /api/v1/admin/users/SCOUT"]
+)
+async def test_killed_while_a_purged_agent_s_things_go_nothing_of_it_stays(
+    scripted: GatewayProcess, operator: Bus, lifecycle: Bus, step: str
+) -> None:
+    script = scripted.site.script
+    assert script is not None
+    for agent in ("scout", "other"):
+        scripted.add_agent(agent)
+    scripted.apply("scout", "x")
+    await settled(scripted, operator)
+    scripted.kill()
+    shutil.rmtree(scripted.broker.home.agent(AgentName("scout")))
+    shutil.rmtree(scripted.broker.home.applied(AgentName("scout")))
+    await set_roster(lifecycle, "other")
+    await _kill_in(scripted, step)
+    scripted.start()
+    await forge_status(operator, ready("other"))
+    assert sorted(user.login for user in script.world.users) == ["hive", "other", "root"]
+    assert [repo.name for repo in script.world.repos] == ["work"]
+    assert {token.owner.login for token in script.world.tokens} == {"root", "other"}
+
+
+@pytest.mark.parametrize(
+    "step", ["POST /api/v1/admin/users/SCOUT/rename", "PATCH /api/v1/admin/users/ranger"]
+)
+async def test_killed_in_a_rename_the_account_keeps_its_token_under_the_new_name(
+    scripted: GatewayProcess, operator: Bus, lifecycle: Bus, step: str
+) -> None:
+    script = scripted.site.script
+    assert script is not None
+    scripted.add_agent("scout")
+    scripted.start()
+    await forge_status(operator, ready("scout"))
+    token = scripted.token("scout")
+    scripted.kill()
+    home = scripted.broker.home
+    home.agent(AgentName("scout")).rename(home.agent(AgentName("ranger")))
+    await set_roster(lifecycle, "ranger")
+    await _kill_in(scripted, step)
+    scripted.start()
+    await forge_status(operator, ready("ranger"))
+    assert sorted(user.login for user in script.world.users) == ["hive", "ranger", "root"]
+    assert scripted.site.tokens_of("ranger") == [token[-8:]]
+    assert scripted.token("ranger") == token
 
 
 async def _kill_in(gateway: GatewayProcess, step: str) -> None:
