@@ -71,7 +71,7 @@ function Body({ name, row }) {
   };
   const { shown, atEnd, toEnd } = useFollow(blocks, () => document.scrollingElement, earlier);
   const stopped = row && row.state !== "running";
-  const placeholder = stopped ? `${name} does not run: the message will wait` : `Message to ${name}${matchMedia("(pointer: coarse)").matches ? "" : " (Ctrl+Enter sends)"}`;
+  const placeholder = stopped ? `${name} does not run: the message will wait` : `Message to ${name}${matchMedia("(pointer: coarse), (max-width: 719px)").matches ? "" : " (Ctrl+Enter sends)"}`;
   return html`
     ${one.error.value && html`<div class="error">${one.error.value.message}</div>`}
     ${more && html`<button class="earlier" onClick=${earlier}>Show earlier</button>`}

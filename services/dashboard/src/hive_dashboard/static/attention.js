@@ -34,8 +34,7 @@ export function AttentionPage() {
   const letters = messages.value.slice(-20).reverse();
   const working = (agents.value ?? []).filter((row) => row.harness.activity === "working" && row.state === "running");
   return html`
-    <div class="head"><h1>${attention.value ? "Waiting for you" : "Nothing waits for you"}</h1><${SpawnButton} /></div>
-    <${NotifyMe} />
+    <div class="head"><h1>${attention.value ? "Waiting for you" : "Nothing waits for you"}</h1><${NotifyMe} /><${SpawnButton} /></div>
     ${attention.value === 0 && agents.value && html`<p class="dim">${agents.value.length === 0
       ? "There are no agents yet: spawn one."
       : `${agents.value.length} agent${agents.value.length === 1 ? "" : "s"}, ${working.length} at work.`}</p>`}
