@@ -7,6 +7,7 @@ from claude_agent_sdk import (
     AssistantMessage,
     RateLimitEvent,
     ResultMessage,
+    StreamEvent,
     SystemMessage,
     TextBlock,
     ThinkingBlock,
@@ -27,6 +28,7 @@ from hive_harness.session import (
     Returned,
     Said,
     Thought,
+    Wrote,
 )
 from hive_harness.trouble import unix
 
@@ -137,3 +139,23 @@ def test_lone_surrogates_are_replaced_everywhere() -> None:
     assert read(said(ToolUseBlock("c", "x", {"\ud800": ["\udfff", {"k": "\ud800"}]}))) == [
         Called("c", "x", {"?": ["?", {"k": "?"}]})
     ]
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        ({"type": "text_delta", "text": "Hel\ud800"}, [Wrote("Hel?", thinking=False)]),
+        ({"type": "thinking_delta", "thinking": "hm"}, [Wrote("hm", thinking=True)]),
+        ({"type": "input_json_delta", "partial_json": "{"}, []),
+        ({"type": "text_delta", "text": 7}, []),
+        (None, []),
+    ],
+)
+def test_pieces_of_what_is_being_written_are_told_as_such(
+    event: Any, expected: list[Happening]
+) -> None:
+    whole = {"type": "content_block_delta", "index": 0, "delta": event}
+    assert read(StreamEvent(uuid="u", session_id="s", event=whole)) == expected
+    assert read(StreamEvent(uuid="u", session_id="s", event={"type": "message_start"})) == []
+    of_a_subagent = StreamEvent(uuid="u", session_id="s", event=whole, parent_tool_use_id="t")
+    assert read(of_a_subagent) == []

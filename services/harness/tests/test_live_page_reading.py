@@ -285,3 +285,16 @@ async def test_an_agent_to_whom_nothing_happened_says_what_to_do(agents: Agents)
         await expect(page).to_have_title("(1) nora · needs login")
         assert await small_targets(page) == []
         assert await violations(page) == []
+
+
+async def test_what_the_model_writes_is_seen_while_it_writes(agents: Agents) -> None:
+    slowly = Text("Once upon a time <b>. " * 300, delay_s=0.2)
+    agents.api.script = Rules(Rule(text="tell", answer=[slowly]))
+    await agents.spawn("wanda")
+    await tell(agents.operator, "wanda", "tell me")
+    async with browser_page(await url_of(agents, "wanda")) as page:
+        await expect(page.locator(".draft")).to_contain_text("Once upon a time <b>.")
+        await expect(page.locator(".said")).to_have_count(0)
+        await page.get_by_role("button", name="Stop").click()
+        await expect(page.locator(".turn .outcome")).to_contain_text("interrupted")
+        await expect(page.locator(".draft")).to_have_count(0)

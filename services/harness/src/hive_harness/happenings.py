@@ -9,6 +9,7 @@ from claude_agent_sdk import (
     Message,
     RateLimitEvent,
     ResultMessage,
+    StreamEvent,
     SystemMessage,
     TextBlock,
     ThinkingBlock,
@@ -29,6 +30,7 @@ from hive_harness.session import (
     Said,
     Thought,
     Usage,
+    Wrote,
 )
 from hive_harness.trouble import unix
 
@@ -57,6 +59,8 @@ class Reader:
                 yield from _read_blocks(message.content)
             case UserMessage(parent_tool_use_id=None) if isinstance(message.content, list):
                 yield from _read_blocks(message.content, of_user=True)
+            case StreamEvent(parent_tool_use_id=None):
+                yield from _read_delta(message.event)
             case RateLimitEvent():
                 info = message.rate_limit_info
                 yield LimitSeen(
@@ -109,6 +113,18 @@ def _context_tokens(usage: Mapping[str, Any] | None) -> int:
     # Each answer of the API tells how long the conversation was that it answered.
     parts = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
     return sum((usage or {}).get(part) or 0 for part in parts)
+
+
+def _read_delta(event: Mapping[str, Any]) -> Iterator[Happening]:
+    # The API's own words for a stream: a block's pieces, each of one kind.
+    delta = event.get("delta") if event.get("type") == "content_block_delta" else None
+    match delta:
+        case {"type": "text_delta", "text": str(text)}:
+            yield Wrote(clean(text), thinking=False)
+        case {"type": "thinking_delta", "thinking": str(text)}:
+            yield Wrote(clean(text), thinking=True)
+        case _:
+            pass
 
 
 def _read_system(subtype: str, data: Mapping[str, Any]) -> Iterator[Happening]:

@@ -35,6 +35,7 @@ from hive_harness.config import Settings
 from hive_harness.control import Control
 from hive_harness.credentials import Credentials
 from hive_harness.disk import Disk
+from hive_harness.draft import Draft
 from hive_harness.endpoints import Endpoints, Handlers
 from hive_harness.hindrance import Hindrance, Outlook
 from hive_harness.housekeeping import Bounds, Housekeeping
@@ -130,6 +131,7 @@ class _Harness:
             self._tell,
             _now,
         )  # fmt: skip
+        self._draft = Draft()
         self._outbox = Outbox(log, bus, settings.name, _now)
         self._inbox = Inbox(bus, disk.store, settings.name, group, self._wake, _now)
         self._waiting = Waiting(self._inbox, disk.store)
@@ -161,6 +163,7 @@ class _Harness:
                 log=log,
                 waiting=self._waiting,
                 board=self._board,
+                draft=self._draft,
                 credentials=self._credentials,
                 hindrance=hindrance,
                 housekeeping=housekeeping,
@@ -190,7 +193,7 @@ class _Harness:
         self._endpoints: Handlers = {}
         acts = PageActs(self._ask, self._pause_myself, log, disk.store, self._wake, _now)
         self.page = AgentPage(
-            settings, acts, Live(log, self._board, self._ask), lambda: bus.connected
+            settings, acts, Live(log, self._board, self._draft, self._ask), lambda: bus.connected
         )
         self._working: asyncio.Task[None] | None = None
 

@@ -13,6 +13,7 @@ from hivecommon.contracts.harness import ReadOpenItems
 from hivecommon.contracts.roster import HarnessStatus
 from hiveweb.feed import Sink, Topic
 
+from hive_harness.draft import Draft
 from hive_harness.eventlog import EventLog
 from hive_harness.status import StatusBoard
 
@@ -22,6 +23,7 @@ Ask = Callable[[Request[Any]], Awaitable[Reply]]
 STATUS: Final = str(StatusChanged.__struct_config__.tag)
 """The kind of event that is most of the log and no part of a transcript."""
 _CHUNK: Final = 200
+_DRAFT_PAUSE_S: Final = 0.1
 _OPEN_ITEMS_PAUSE_S: Final = 2.0
 _OPEN_ITEMS_LOOK_S: Final = 10.0
 """Answers and decisions are made elsewhere, without an event here."""
@@ -35,7 +37,7 @@ class TranscriptParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     history: Annotated[int, msgspec.Meta(ge=1, le=5000)] = 300
 
 
-class OpenItemsParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class NoParams(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """There are none."""
 
 
@@ -54,6 +56,7 @@ class Live:
 
     log: EventLog
     board: StatusBoard
+    draft: Draft
     ask: Ask
 
     @property
@@ -61,7 +64,8 @@ class Live:
         """Return them by name."""
         return {
             "transcript": Topic(TranscriptParams, self._transcript),
-            "open_items": Topic(OpenItemsParams, self._open_items),
+            "open_items": Topic(NoParams, self._open_items),
+            "draft": Topic(NoParams, self._draft),
         }
 
     async def _transcript(self, params: TranscriptParams, sink: Sink) -> None:
@@ -88,7 +92,7 @@ class Live:
                 await news.wait()
                 await sink.put(TranscriptItem(status=self.board.status))
 
-    async def _open_items(self, _params: OpenItemsParams, sink: Sink) -> None:
+    async def _open_items(self, _params: NoParams, sink: Sink) -> None:
         news = asyncio.Event()
         with self._hearing(news):
             while True:
@@ -98,6 +102,14 @@ class Live:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_OPEN_ITEMS_LOOK_S):
                         await news.wait()
+
+    async def _draft(self, _params: NoParams, sink: Sink) -> None:
+        writing = self.draft.writing
+        await sink.put(writing)
+        while True:
+            writing = await self.draft.other_than(writing)
+            await sink.put(writing)
+            await asyncio.sleep(_DRAFT_PAUSE_S)
 
     @contextmanager
     def _hearing(self, news: asyncio.Event) -> Iterator[None]:

@@ -73,6 +73,14 @@ class Thought:
 
 
 @dataclass(frozen=True)
+class Wrote:
+    """The model wrote a piece of a text or a thought that is not finished."""
+
+    piece: str
+    thinking: bool
+
+
+@dataclass(frozen=True)
 class Called:
     """The model called a tool."""
 
@@ -147,5 +155,7 @@ class Result:
     """Tools that were called and not allowed, in order."""
 
 
-Happening = Began | Said | Thought | Called | Returned | Retrying | LimitSeen | Compacting | Result
+Happening = (
+    Began | Said | Thought | Wrote | Called | Returned | Retrying | LimitSeen | Compacting | Result
+)
 """What the adapter reports in a turn; a `Result` is the last."""

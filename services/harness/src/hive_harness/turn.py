@@ -14,6 +14,7 @@ from hivecommon.contracts.roster import Activity
 
 from hive_harness import transcript
 from hive_harness.claude import Claude
+from hive_harness.draft import Draft
 from hive_harness.eventlog import Clock, EventLog
 from hive_harness.ledger import TurnRecord
 from hive_harness.session import (
@@ -29,6 +30,7 @@ from hive_harness.session import (
     Returned,
     Said,
     Thought,
+    Wrote,
 )
 from hive_harness.silence import Silence
 from hive_harness.status import StatusBoard
@@ -49,6 +51,7 @@ class Stage:
     claude: Claude
     log: EventLog
     board: StatusBoard
+    draft: Draft
     clock: Clock
     on_progress: Callable[[], None]
     """Called when the model does something: whatever kept it from it is over."""
@@ -177,6 +180,7 @@ class Turn:
 
     def conclude(self, outcome: str, error: str) -> None:
         """Tell how the turn ended."""
+        self._stage.draft.clear()
         self._stage.log.record(
             transcript.ended(self.letters, outcome, self.result, tools=self._tools, error=error),
             turn=self.number,
@@ -192,8 +196,11 @@ class Turn:
         match happening:
             case Began():
                 stage.board.change(model=happening.model)
+            case Wrote():
+                stage.draft.add(happening.piece, thinking=happening.thinking)
             case Said() | Thought() | Called() | Returned():
                 self.waiting = None
+                stage.draft.clear()
                 stage.on_progress()
                 stage.log.record(transcript.told(happening), turn=self.number)
                 self._show_tool(happening)

@@ -16,6 +16,7 @@ from hivecommon.errors import HiveError
 from hive_harness.chores import Chore
 from hive_harness.claude import Claude
 from hive_harness.credentials import Credentials
+from hive_harness.draft import Draft
 from hive_harness.eventlog import Clock, EventLog
 from hive_harness.hindrance import DISK_POLL_S, Hindrance
 from hive_harness.housekeeping import Housekeeping
@@ -53,6 +54,7 @@ class Parts:
     log: EventLog
     waiting: Waiting
     board: StatusBoard
+    draft: Draft
     credentials: Credentials
     hindrance: Hindrance
     housekeeping: Housekeeping
@@ -70,6 +72,7 @@ class Worker:
             parts.claude,
             parts.log,
             parts.board,
+            parts.draft,
             parts.clock,
             on_progress=parts.hindrance.overcome,
             silence_s=silence_s,

@@ -105,10 +105,15 @@ function TurnView({ block }) {
   </article>`;
 }
 
-/** Blocks of a transcript, as they stand; the page that embeds them scrolls. */
-export const TranscriptView = ({ blocks }) => html`
+/** What the model is writing: plain until it is said, since it ends anywhere. */
+export const DraftView = ({ draft: { text, thinking } }) => text && html`
+  <div class="draft" aria-hidden="true"><div class=${`long-text${thinking ? " dim" : ""}`} dir="auto">${plain(text)}<span class="caret"></span></div></div>`;
+
+/** Blocks of a transcript, as they stand, and `children` behind them; the page that embeds them scrolls. */
+export const TranscriptView = ({ blocks, children }) => html`
   <div class="transcript" role="log" aria-live="off" aria-label="transcript">
     ${blocks.map((block) => (block.item
       ? html`<${Item} key=${block.key} item=${block.item} />`
       : html`<${Turn} key=${block.key} block=${block} />`))}
+    ${children}
   </div>`;

@@ -77,8 +77,7 @@ function Body({ name, row }) {
     ${more && html`<button class="earlier" onClick=${earlier}>Show earlier</button>`}
     ${!one.loaded.value && blocks.length === 0 && html`<p class="dim">Reading the transcript…</p>`}
     ${one.loaded.value && blocks.length === 0 && outbox.messages.value.length === 0 && html`<p class="empty">Nothing has happened yet. Write to ${name} below, or with <code>hive send ${name} …</code></p>`}
-    <${TranscriptView} blocks=${shown} />
-    <${OutgoingMessages} outbox=${outbox} receipts=${receipts} />
+    <${TranscriptView} blocks=${shown}><${OutgoingMessages} outbox=${outbox} receipts=${receipts} /></${TranscriptView}>
     <div class="dock">
       ${!atEnd && html`<button class="to-end" onClick=${toEnd}><${Icon} name="arrow-down" /> Latest</button>`}
       <${SendBox} name=${name} placeholder=${placeholder} off=${feed.stale.value ? "no connection to the dashboard" : ""}

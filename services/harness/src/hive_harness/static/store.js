@@ -37,6 +37,10 @@ function followOpenItems() {
 }
 followOpenItems();
 
+/** What the model is writing at this moment: `{text, thinking}`; empty when it does not. */
+export const draft = signal({});
+feed.open("draft", () => ({}), (items) => { draft.value = items[items.length - 1]; });
+
 export const outbox = new Outbox(agent, (message) => call("POST", "/api/messages", message));
 
 /** `{word, icon, tone}` of how the agent is. */

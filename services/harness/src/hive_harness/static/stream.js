@@ -4,10 +4,10 @@ import { useFollow } from "../hiveweb/follow.js";
 import { Icon } from "../hiveweb/icon.js";
 import { OutgoingMessages } from "../hiveweb/outbox.js";
 import { SendBox } from "../hiveweb/send-box.js";
-import { TranscriptView } from "../hiveweb/transcript-view.js";
+import { DraftView, TranscriptView } from "../hiveweb/transcript-view.js";
 import { Notice } from "./acts.js";
 import { bindStream } from "./keys.js";
-import { agent, more, offline, oldest, outbox, readBack, readingBack, status, transcript } from "./store.js";
+import { agent, draft, more, offline, oldest, outbox, readBack, readingBack, status, transcript } from "./store.js";
 
 const KEYBOARD = matchMedia("(hover: hover)").matches;
 
@@ -34,8 +34,7 @@ export function Stream() {
   return html`<div class="stream">
     <div class="scroll" ref=${box} tabindex="0" role="region" aria-label="what happened">
       <${Start} />
-      <${TranscriptView} blocks=${follow.shown} />
-      <${OutgoingMessages} outbox=${outbox} receipts=${receipts} />
+      <${TranscriptView} blocks=${follow.shown}><${DraftView} draft=${draft.value} /><${OutgoingMessages} outbox=${outbox} receipts=${receipts} /></${TranscriptView}>
     </div>
     <div class="dock">
       ${!follow.atEnd && html`<button class="to-end" onClick=${follow.toEnd}><${Icon} name="arrow-down" /> Latest</button>`}
