@@ -134,6 +134,7 @@ def _read_system(subtype: str, data: Mapping[str, Any]) -> Iterator[Happening]:
                 session_id=str(data.get("session_id", "")),
                 model=str(data.get("model", "")),
                 cli_version=str(data.get("claude_code_version", "")),
+                missing_servers=_missing_servers(data.get("mcp_servers")),
             )
         case "api_retry":
             yield Retrying(
@@ -148,6 +149,15 @@ def _read_system(subtype: str, data: Mapping[str, Any]) -> Iterator[Happening]:
             yield Compacting(ended=True)
         case _:
             pass
+
+
+def _missing_servers(servers: Any) -> tuple[str, ...]:
+    listed = servers if isinstance(servers, list) else []
+    return tuple(
+        str(server.get("name", ""))
+        for server in listed
+        if isinstance(server, dict) and server.get("status") == "failed"
+    )
 
 
 def _read_blocks(blocks: list[ContentBlock], *, of_user: bool = False) -> Iterator[Happening]:

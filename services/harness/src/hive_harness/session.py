@@ -56,6 +56,8 @@ class Began:
     session_id: str
     model: str
     cli_version: str
+    missing_servers: tuple[str, ...] = ()
+    """MCP servers that did not start."""
 
 
 @dataclass(frozen=True)

@@ -196,6 +196,9 @@ class Turn:
         match happening:
             case Began():
                 stage.board.change(model=happening.model)
+                for name in happening.missing_servers[:_MANY]:
+                    text = f"the MCP server {name[:40]} of agent.toml did not start"
+                    stage.log.record(Trouble("mcp_server_failed", text), turn=self.number)
             case Wrote():
                 stage.draft.add(happening.piece, thinking=happening.thinking)
             case Said() | Thought() | Called() | Returned():
