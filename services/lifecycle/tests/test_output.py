@@ -17,6 +17,19 @@ LARGE = b"x" * (6 << 20)
         (b"\x1b[31mred\xff\n", "?[31mred�"),
         (b"y" * 1000, "y" * 300),
         (LARGE + b"\nerror: too much\n", "too much"),
+        (b'{"event":"port_taken","level":"warning","port":8879}\n', ""),
+        (b'Killed\n{"event":"harness_started","level":"info"}\n', "Killed"),
+        (
+            b'{"event":"disk_full","level":"error","reason":"no space left"}',
+            "disk_full: no space left",
+        ),
+        (
+            b'{"event":"x_failed","level":"error","exception":"Traceback\\nValueError: no"}',
+            "x_failed: ValueError: no",
+        ),
+        (b'{"event":"x_failed","level":"critical"}\n', "x_failed"),
+        (b'{"event":"port_taken","level":', '{"event":"port_taken","level":'),
+        (b'{"event":5,"level":"error"}', '{"event":5,"level":"error"}'),
     ],
 )
 def test_the_last_words_are_the_last_error_or_the_last_line(
