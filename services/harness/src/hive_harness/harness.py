@@ -6,6 +6,7 @@ import os
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
@@ -29,6 +30,7 @@ from hivecommon.errors import HiveError, Unavailable
 from hivecommon.keys import read_seed
 from hivecommon.log import BusLog
 
+from hive_harness.account import Account
 from hive_harness.asking import Asking
 from hive_harness.claude import Claude, Conversation, load_sdk
 from hive_harness.config import Settings
@@ -177,15 +179,18 @@ class _Harness:
         self._control = Control(
             self._worker, housekeeping, hindrance, disk.store, self._board, self._items, _now
         )
+        find = partial(find_cli, settings.cli, command.run)
+        environment = {**settings.network, **settings.environment}
         self._login_desk = LoginDesk(
             LoginCli(
-                find_cli=lambda: find_cli(settings.cli, command.run),
+                find_cli=find,
                 converse=command.converse,
                 run=settings.run,
-                environment={**settings.network, **settings.environment},
+                environment=environment,
                 life=settings.login_life,
             ),
             self._credentials,
+            Account(find, command.run, environment, self._credentials, group),
             group,
             _now,
             self._logged_in,

@@ -16,6 +16,7 @@ from hivecommon.contracts.events import LoggedIn
 from hivecommon.contracts.login import (
     CancelLogin,
     GiveKey,
+    Holding,
     KeyKind,
     LoginMethod,
     LoginReply,
@@ -27,6 +28,7 @@ from hivecommon.contracts.login import (
 from hivecommon.errors import HiveError
 
 from hive_harness import login
+from hive_harness.account import Account
 from hive_harness.config import CREDENTIAL_VARIABLES
 from hive_harness.credentials import Credentials
 from hive_harness.endpoints import Handler, Handlers
@@ -71,11 +73,12 @@ class LoginDesk:
     """One login at a time; its state is told to whoever asks."""
 
     def __init__(
-        self, cli: LoginCli, credentials: Credentials, group: asyncio.TaskGroup, clock: Clock,
-        on_login: Callable[[LoggedIn], object],
+        self, cli: LoginCli, credentials: Credentials, account: Account, group: asyncio.TaskGroup,
+        clock: Clock, on_login: Callable[[LoggedIn], object],
     ) -> None:  # fmt: skip
         self._cli = cli
         self._credentials = credentials
+        self._account = account
         self._group = group
         self._clock = clock
         self._on_login = on_login
@@ -102,21 +105,21 @@ class LoginDesk:
     async def start(self, request: StartLogin) -> LoginReply:
         """Begin a login, or join the one that is under way."""
         await self._take(login.Asked(request.method, self._cli.life))
-        return self._reply()
+        return await self._reply()
 
     async def paste(self, request: SendLoginCode) -> LoginReply:
         """Hand the CLI a code."""
         await self._take(login.Pasted(request.code))
-        return self._reply()
+        return await self._reply()
 
     async def cancel(self, _request: CancelLogin) -> LoginReply:
         """Give up the login that is under way, if one is."""
         await self._take(login.Cancelled())
-        return self._reply()
+        return await self._reply()
 
     async def read(self, _request: ReadLogin) -> LoginReply:
         """Tell how it goes."""
-        return self._reply()
+        return await self._reply()
 
     async def give_key(self, request: GiveKey) -> LoginReply:
         """Keep a key for the next turn, or take it away."""
@@ -124,19 +127,21 @@ class LoginDesk:
         if not request.key:
             if given.remove():
                 _log.info("key_taken_away")
-            return self._reply()
+            return await self._reply()
         given.write(request.kind, request.key)
         _log.info("key_given", kind=str(request.kind))
         self._welcome("a token" if request.kind is KeyKind.OAUTH_TOKEN else "an API key")
-        return self._reply()
+        return await self._reply()
 
-    def _reply(self) -> LoginReply:
+    async def _reply(self) -> LoginReply:
         state = self._state
         until = state.until if isinstance(state, login.Starting | login.Waiting) else None
+        holding = self._credentials.holding
         return LoginReply(
             login=LoginView(
                 phase=login.phase_of(state),
-                holding=self._credentials.holding,
+                holding=holding,
+                account=await self._account.words() if holding is Holding.LOGIN else "",
                 method=None if isinstance(state, login.Idle) else state.method,
                 url=state.url if isinstance(state, login.Waiting) else "",
                 words=login.words_of(state),

@@ -63,6 +63,8 @@ class LoginView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     phase: LoginPhase
     holding: Holding
+    account: str = ""
+    """Whose login it is, as the CLI says; empty when it is none, or not known yet."""
     method: LoginMethod | None = None
     url: str = ""
     """Where to log in: any https address, to be opened as it is."""

@@ -117,7 +117,8 @@ class _Desk:
         elif view.holding is Holding.NONE:
             terminal.line(f"{self._agent} has nothing to log in with: `hive login {self._agent}`")
         else:
-            terminal.line(f"{self._agent}'s turns are paid with {_WORDS[view.holding]}")
+            account = f" ({view.account})" if view.account else ""
+            terminal.line(f"{self._agent}'s turns are paid with {_WORDS[view.holding]}{account}")
 
     async def log_in(self, method: LoginMethod) -> None:
         """Show the link, hand over codes until one is taken; raise `login_failed` when none is."""

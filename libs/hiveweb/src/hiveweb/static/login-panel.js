@@ -120,7 +120,7 @@ function Body({ ask }) {
   const [login, problem, act] = useLogin(ask);
   return html`<div class="login-body">
     <${Problem} problem=${problem} />
-    ${login && html`<p data-holding=${login.holding}>${login.holding === "none" ? "It has no login yet: its messages wait." : `Its turns are paid with ${HOLDINGS[login.holding] ?? plain(login.holding)}.`}</p>
+    ${login && html`<p data-holding=${login.holding}>${login.holding === "none" ? "It has no login yet: its messages wait." : `Its turns are paid with ${HOLDINGS[login.holding] ?? plain(login.holding)}${login.account ? `: ${plain(login.account)}` : "."}`}</p>
       ${underWay(login) ? html`<${Course} login=${login} act=${act} />` : html`<${Outcome} login=${login} /><${Begin} login=${login} act=${act} />`}`}
   </div>`;
 }
