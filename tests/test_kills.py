@@ -1,6 +1,7 @@
 """Two agents talk while their harnesses, the CLIs and the bus are killed at random moments.
 
-`--kills 50` tries all fifty points of the promise, `--kill-seed N` repeats a run that failed.
+`--kills 50` tries all fifty points of the promise, `--kill-seed N` repeats a run that failed,
+`--outage-s 600` is an outage of ten minutes.
 """
 
 import asyncio
@@ -73,6 +74,19 @@ async def test_a_conversation_survives_kills_at_random_points(
         await agents.operator.request(AskHarness(), agent=agent.name, timeout_s=60)  # it is up
         assert await agent.stop() == 0
         assert not agent.programs(), "nothing is left running"
+
+
+async def test_a_conversation_survives_a_long_outage_of_the_bus(
+    agents: Agents, request: pytest.FixtureRequest
+) -> None:
+    game = Game(PLAYERS, 1, BALLS)
+    await tell(agents.operator, game.receiver(1), game.ball(1))
+    await asked(agents, game, 3)
+    agents.broker.kill()
+    await asyncio.sleep(request.config.getoption("--outage-s"))  # the outage itself
+    await asyncio.to_thread(agents.broker.start)
+    record = await until_over(agents, game)
+    assert record.violations(game) == []
 
 
 async def play(agents: Agents, game: Game, kills: int, chance: random.Random) -> None:
