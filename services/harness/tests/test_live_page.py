@@ -1,11 +1,14 @@
 """The agent's own page: in a real Chromium, and as a program meets it."""
 
+import asyncio
+import socket
 from typing import Any
 
 import httpx
 import pytest
 from hivecommon.contracts.events import HarnessStarted, TurnStarted
 from hivecommon.contracts.harness import UiTicket
+from hivecommon.errors import HiveError
 from hivetesting.agents import Agents
 from hivetesting.browser import browser_page, fits
 from hivetesting.harness import tell
@@ -46,6 +49,26 @@ async def test_an_operator_reads_along_writes_and_stops_a_turn(agents: Agents) -
         await page.reload()
         await expect(log).to_contain_text("are you there?")
         assert await fits(page)
+
+
+async def test_no_link_leads_to_a_port_that_somebody_else_holds(agents: Agents) -> None:
+    agent = await agents.register("rosa")
+    watch = await agents.watch("rosa")
+    with socket.create_server(("127.0.0.1", agent.port)):
+        agent.start()
+        await watch.until(lambda e: isinstance(e.body, HarnessStarted))
+        with pytest.raises(HiveError) as caught:
+            await ticket_url(agents, "rosa")
+    assert caught.value.code == "port_taken"
+    assert str(agent.port) in caught.value.message
+    async with asyncio.timeout(30):
+        while True:  # it is tried again and again, in the background
+            try:
+                await ticket_url(agents, "rosa")
+            except HiveError:
+                await asyncio.sleep(0.1)
+            else:
+                return
 
 
 async def test_without_a_good_token_nothing_is_said_and_nothing_is_done(agents: Agents) -> None:

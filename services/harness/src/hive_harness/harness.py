@@ -104,7 +104,8 @@ async def _run_connected(
             group.create_task(disk.log.run())
             group.create_task(disk.forget_for_ever())
             harness = _Harness(settings, bus, disk, group)
-            async with serving(harness.page.app(), settings, group, stop):
+            page = harness.page
+            async with serving(page.app(), settings, group, stop, arrived=page.arrived):
                 await harness.start()
                 notify_ready(notify_socket)
                 await _unless(stop, bus.closed.wait())

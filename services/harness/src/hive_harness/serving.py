@@ -1,7 +1,7 @@
 """The agent's port: browsers are answered there while the harness runs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -27,10 +27,16 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(
-    app: Any, settings: Settings, group: asyncio.TaskGroup, stop: asyncio.Event
+    app: Any,
+    settings: Settings,
+    group: asyncio.TaskGroup,
+    stop: asyncio.Event,
+    *,
+    arrived: Callable[[], None],
 ) -> AsyncIterator[None]:
     """Answer browsers on the agent's port for the length of the block; `stop` tells of its end.
 
+    `arrived` is called once the port is ours.
     A port that is taken is waited for in the background: the agent works without its page.
     """
     server = _Server(
@@ -51,6 +57,7 @@ async def serving(
             except HiveError as error:
                 _log.error("no_page", code=error.code, reason=error.message, hint=error.hint)
             else:
+                arrived()
                 await server.serve(sockets=[sock])
                 return
 

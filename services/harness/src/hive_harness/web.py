@@ -51,6 +51,7 @@ class AgentPage:
         )
         self._bundle = StaticBundle("/static", {"agent": _STATIC})
         self._feed = Feed(self._login.holder, live.topics, self._condition)
+        self._on_its_port = False
 
     def app(self) -> SecurityHeaders:
         """Return the ASGI application."""
@@ -75,10 +76,23 @@ class AgentPage:
         hosts = {*LOOPBACK_HOSTS, config.host, *config.operator_hosts}
         return SecurityHeaders(Fence(Starlette(routes=routes), hosts=hosts))
 
+    def arrived(self) -> None:
+        """Take note that the agent's port is ours."""
+        self._on_its_port = True
+
     async def mint_ticket(self) -> Ticket:
-        """Return a link that logs one browser in, once."""
-        ticket, expires_at = self._login.tickets.mint(OPERATOR_HOLDER)
+        """Return a link that logs one browser in, once; raise `port_taken` while others have the port.
+
+        Whoever has the port would be shown the ticket.
+        """
         config = self._settings.harness
+        if not self._on_its_port:
+            raise HiveError(
+                f"another program holds port {config.port}, where {self._settings.name}'s page belongs",
+                code="port_taken",
+                hint=f"see `ss -ltnp sport = :{config.port}`; stop it, or rename the agent",
+            )
+        ticket, expires_at = self._login.tickets.mint(OPERATOR_HOLDER)
         host = _ANY_ADDRESS.get(config.host, config.host)
         host = f"[{host}]" if ":" in host else host
         return Ticket(url=f"http://{host}:{config.port}/#ticket={ticket}", expires_at=expires_at)
