@@ -236,6 +236,43 @@ def test_services_that_start_no_containers_have_no_capabilities(tmp_path: Path) 
 FORGE = ENABLED + "services.hyperhive.forge.enable = true;"
 
 
+# What was tried with nixos-container under it, one by one and together.
+HARDENING = {
+    **dict.fromkeys(
+        ("ProtectHome", "PrivateTmp", "PrivateDevices", "ProtectKernelTunables",
+         "ProtectKernelModules", "ProtectKernelLogs", "ProtectControlGroups", "ProtectClock",
+         "ProtectHostname", "NoNewPrivileges", "RestrictSUIDSGID", "LockPersonality",
+         "RestrictRealtime"),
+        True,
+    ),
+    "ProtectSystem": "strict",
+    "RestrictAddressFamilies": ["AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK"],
+    "SystemCallArchitectures": "native",
+    "SystemCallFilter": ["@system-service", "@mount"],
+    "CapabilityBoundingSet": [
+        f"CAP_{name}" for name in (
+            "SYS_ADMIN", "SYS_PTRACE", "SYS_CHROOT", "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER",
+            "CHOWN", "SETUID", "SETGID", "KILL", "LINUX_IMMUTABLE",
+        )
+    ],
+    "ReadWritePaths": [
+        "/var/lib/hyperhive", "-/etc/nixos-containers", "-/var/lib/nixos-containers",
+        "-/nix/var/nix/profiles/per-container", "-/nix/var/nix/gcroots/per-container",
+        "-/run/lock", "-/run/systemd/system",
+    ],
+}  # fmt: skip
+
+
+def test_lifecycle_is_hardened_exactly_as_it_was_tried(tmp_path: Path) -> None:
+    config = evaluate("host", ENABLED, tmp_path)["services"]["hyperhive-lifecycle"]["serviceConfig"]
+    found = {
+        key: value for key, value in config.items()
+        if key.startswith(("Protect", "Private", "Restrict", "Lock", "NoNew", "SystemCall"))
+        or key in {"CapabilityBoundingSet", "ReadWritePaths", "InaccessiblePaths"}
+    }  # fmt: skip
+    assert found == HARDENING
+
+
 def test_a_forge_of_our_own_is_a_container_on_the_hosts_network(tmp_path: Path) -> None:
     host = evaluate("host", FORGE, tmp_path)
     container = host["containers"]["hive-forge"]

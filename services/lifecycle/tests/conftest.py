@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
+from uuid import uuid4
 
 import msgspec
 import pytest
@@ -34,6 +35,7 @@ from hivecommon.contracts.jobs import Job, JobAccepted, WaitJob
 from hivecommon.contracts.lifecycle import AgentSettings, GetStatus, ListAgents, Spawn
 from hivecommon.contracts.roster import RosterRow
 from hivecommon.environment import HiveEnvironment, read_environment
+from hivecommon.errors import HiveError
 from hivecommon.names import AgentName
 from hivecommon.service import Call, Service
 from hivetesting.broker import Broker, running_broker
@@ -42,7 +44,7 @@ from nats.aio.msg import Msg
 R = TypeVar("R", bound=Reply)
 
 HARNESS = Path(__file__).with_name("stand_in.py").read_text()
-PATIENCE_S = 60.0
+PATIENCE_S = 110.0
 
 
 class Approvals:
@@ -203,16 +205,26 @@ class Hive:
         return await self.connect(self.broker.agent_login(name))
 
     async def ask(self, request: Request[R]) -> R:
-        """Ask as the operator, however long lifecycle takes to start on a busy machine."""
-        return await self.operator.request(request, timeout_s=PATIENCE_S)
+        """Ask as the operator, however long lifecycle takes to start on a busy machine.
+
+        What is asked of one that is killed at that moment gets no answer: it is asked again, as the
+        same command.
+        """
+        request_id = uuid4().hex
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                try:
+                    return await self.operator.request(request, timeout_s=8, request_id=request_id)
+                except HiveError as error:
+                    if error.code not in {"unavailable", "expired"}:
+                        raise
 
     async def ended(self, accepted: JobAccepted) -> Job:
         async with asyncio.timeout(PATIENCE_S):
             while True:
-                wait = WaitJob(job=accepted.job, timeout_s=4)
-                reply = await self.operator.request(wait, timeout_s=PATIENCE_S)
-                if reply.job.state.ended:
-                    return reply.job
+                job = (await self.ask(WaitJob(job=accepted.job, timeout_s=4))).job
+                if job.state.ended:
+                    return job
 
     async def done(self, accepted: JobAccepted) -> Job:
         job = await self.ended(accepted)

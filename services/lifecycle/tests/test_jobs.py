@@ -13,6 +13,7 @@ from hive_lifecycle.runtime import Report
 from hive_lifecycle.store import Store
 from hivecommon.contracts.jobs import Job, JobState
 from hivecommon.errors import HiveError
+from hivecommon.names import AgentName
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 START = Order(verb=Verb.START, agent="alice")
@@ -147,6 +148,28 @@ async def test_what_holds_an_agent_holds_its_jobs_off(bench: Bench) -> None:
         assert not (await bench.queue.wait(job.id, 0.01)).state.ended
         assert bench.work.begun == []
     assert (await bench.ended(job)).state is JobState.DONE
+
+
+async def test_a_rename_holds_off_what_is_done_to_either_name(bench: Bench) -> None:
+    rename = Order(verb=Verb.RENAME, agent="alice", to="carol")
+    back = Order(verb=Verb.RENAME, agent="carol", to="alice")
+    jobs = [await bench.submit("k1", rename), await bench.submit("k2", back)]
+    begun: list[str] = []
+
+    async def look(name: str) -> None:
+        async with bench.queue.exclusive(AgentName(name)):
+            begun.append(name)
+
+    async with asyncio.TaskGroup() as group:
+        for name in ("alice", "bob", "carol"):
+            group.create_task(look(name))
+        while "bob" not in begun:
+            await asyncio.sleep(0)
+        assert begun == ["bob"]
+        assert bench.work.begun == [rename]
+        bench.work.may_end.set()
+    for job in jobs:
+        assert (await bench.ended(job)).state is JobState.DONE
 
 
 async def test_a_queue_that_ends_lets_go_of_all_who_wait(bench: Bench) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from uuid import uuid4
 
@@ -90,7 +90,7 @@ class JobQueue:
             self._group.create_task(self._abandon(stored, reason))
 
     async def _abandon(self, stored: StoredJob, reason: ErrorDetail) -> None:
-        async with self._locks[stored.job.agent]:
+        async with self._turn(stored.order):
             if self._give_up is not None:
                 try:
                     await self._give_up(stored.order)
@@ -102,6 +102,18 @@ class JobQueue:
     async def exclusive(self, name: AgentName) -> AsyncIterator[None]:
         """Hold off the jobs of an agent."""
         async with self._locks[name]:
+            yield
+
+    @asynccontextmanager
+    async def _turn(self, order: Order) -> AsyncIterator[None]:
+        """Hold off whatever else works on the agents of an order: a rename has two.
+
+        Begun again after a kill, it may find that the agent has its new name already, and who keeps
+        agents running would start it meanwhile. In one order, so that no two wait for each other.
+        """
+        async with AsyncExitStack() as held:
+            for name in sorted({order.agent, order.makes or order.agent}):
+                await held.enter_async_context(self._locks[name])
             yield
 
     async def wait(self, job: str, timeout_s: float) -> Job:
@@ -143,7 +155,7 @@ class JobQueue:
 
     async def _run_in_turn(self, stored: StoredJob) -> None:
         # A lock wakes those who wait in the order in which they came: the jobs of one agent too.
-        async with self._locks[stored.job.agent]:
+        async with self._turn(stored.order):
             job = self.get(stored.job.id)
             if not job.state.ended:
                 await self._run(job, stored.order)

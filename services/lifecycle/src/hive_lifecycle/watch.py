@@ -16,7 +16,6 @@ from hivecommon.names import AgentName
 from hive_lifecycle.agents import Agent, Wanted, is_steady, restart_delay_s
 from hive_lifecycle.jobs import JobQueue
 from hive_lifecycle.operations import Operations
-from hive_lifecycle.orders import being_made
 from hive_lifecycle.runtime import Observation
 from hive_lifecycle.surprises import surprise
 
@@ -116,8 +115,6 @@ class Watch:
                 return
             before = self._settled.get(name)
             self._settled[name] = seen
-            if name in being_made(self._do.store.active_jobs()):
-                return  # a rename holds off the jobs of the old name only
         if told := surprise(agent.wanted, before, seen):
             _log.warning("agent_surprised", agent=name, what=told.what, note=told.detail)
             await self._do.tell(AgentChanged(agent=name, what=told.what, detail=told.detail))
