@@ -16,10 +16,11 @@ from hivetesting.messages_api.rules import Rule, Rules
 from hivetesting.messages_api.server import ScriptedMessagesApi
 from hivetesting.messages_api.steps import Text, ToolUse
 
-pytestmark = pytest.mark.timeout(1800)
-
 SEED = 20261122
 KILLS = int(os.environ.get("HIVE_KILLS", "6"))
+
+pytestmark = pytest.mark.timeout(900 + 30 * KILLS)
+
 SCRIPT = Rules(
     Rule(
         text="deploy (?P<commit>[0-9a-f]+) for (?P<name>[a-z]+)",
@@ -159,7 +160,7 @@ def test_kill_9_between_approve_and_deployed_deploys_once_and_tags_agree_with_ro
     hive: RunningHive,
 ) -> None:
     dice = random.Random(SEED)  # noqa: S311 - moments, not secrets
-    numbers = []
+    wanted = ["proposal", "approved", "building", "deployed"]
     for count in range(KILLS):
         number = asked(hive, commit(hive, f"number {count}"))
         digest = hive.hive("diff", str(number), "--json").json["digest"]
@@ -171,17 +172,13 @@ def test_kill_9_between_approve_and_deployed_deploys_once_and_tags_agree_with_ro
         row = until(hive, number, "done", "failed")
         assert (row["state"], row["note"]) == ("done", ""), row
         assert persona(hive) == f"number {count}"
-        numbers.append(number)
-    deadline = time.monotonic() + 30
-    wanted = ["proposal", "approved", "building", "deployed"]
-    while {number: stages(hive)[number] for number in numbers[-15:]} != dict.fromkeys(
-        numbers[-15:], wanted
-    ):
-        assert time.monotonic() < deadline, stages(hive)
-        time.sleep(0.2)
-    jobs = hive.hive("jobs", "--json").json["jobs"]
+        deadline = time.monotonic() + 30
+        while (tags := stages(hive)[number]) != wanted:
+            assert time.monotonic() < deadline, tags
+            time.sleep(0.2)
+    jobs = hive.hive("jobs", "--json", "--limit", "1000").json["jobs"]
     mine = [job["approval"] for job in jobs if job["verb"] == "apply"]
-    assert len(mine) == len(set(mine))
+    assert len(mine) == len(set(mine)) >= KILLS
 
 
 def test_a_repo_that_is_gone_is_refused_with_the_reason(hive: RunningHive) -> None:
