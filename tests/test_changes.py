@@ -131,6 +131,8 @@ def test_what_was_approved_is_deployed_whatever_becomes_of_the_repo(hive: Runnin
 def test_a_moved_base_is_refused_and_shown_again_and_a_rollback_is_recorded(
     hive: RunningHive,
 ) -> None:
+    number = asked(hive, commit(hive, "a sculptor"))
+    assert hive.hive("approve", str(number)).code == 0
     number = asked(hive, commit(hive, "a painter"))
     digest = hive.hive("diff", str(number), "--json").json["digest"]
     assert hive.hive("rollback", "eve", "--to", "0").code == 0

@@ -70,6 +70,7 @@ _SAMPLES: Final[dict[str, Any]] = {
     "kind": "oauth_token",
     "cap": 5.0,
     "inputs": ["nixpkgs"],
+    "files": {"agent.toml": 'model = "opus"'},
     "choices": ["Blue"],
 }
 

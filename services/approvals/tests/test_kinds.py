@@ -9,6 +9,7 @@ from hivecommon.bus import Bus
 from hivecommon.contracts.approvals import (
     ApprovalKind,
     ApprovalState,
+    GetApproval,
     ListApprovals,
     ProposeSpawn,
     RecordSpawn,
@@ -131,3 +132,35 @@ async def test_nobody_but_the_manager_may_ask_for_a_destroy(
     alice = await connect(await own_broker.register("alice"))
     error = await refusal(alice.request(RequestDestroy(agent="bob"), caller="alice"))
     assert error.code == "refused"
+
+
+async def test_a_spawn_with_files_of_its_first_commit_is_shown_and_checked_with_them(
+    manager: Bus, lifecycle: ScriptedLifecycle, operator: Bus
+) -> None:
+    files = {"agent.toml": 'persona = "a poet"\nmodel = "opus"\n', "agent.nix": "{ }\n"}
+    asked = await manager.request(RequestSpawn(agent="eve", files=files), caller="hm1nd")
+    found = (await operator.request(GetApproval(id=asked.approval.id))).approval
+    assert found.files == files
+    assert found.settings == AgentSettings(persona="a poet", model="opus")
+    assert lifecycle.book.checked == [files]
+
+
+@pytest.mark.parametrize(
+    ("wish", "code"),
+    [
+        ({"files": {"agent.toml": "x"}, "settings": AgentSettings(persona="p")}, "bad_request"),
+        ({"files": {"agent.toml": "persona = 3"}}, "bad_agent_toml"),
+        ({"files": {"agent.toml": 'recipients = ["*"]'}}, "bad_agent_toml"),
+        ({"files": {"../x": ""}}, "bad_request"),
+        ({"files": {".git": ""}}, "bad_request"),
+        ({"files": {"a\nb": ""}}, "bad_request"),
+        ({"files": {f"f{n}": "" for n in range(11)}}, "bad_request"),
+    ],
+)
+async def test_a_first_commit_that_cannot_be_made_never_waits(
+    manager: Bus, operator: Bus, lifecycle: ScriptedLifecycle, wish: dict[str, Any], code: str
+) -> None:
+    assert (
+        await refusal(manager.request(RequestSpawn(agent="eve", **wish), caller="hm1nd"))
+    ).code == code
+    assert (await operator.request(ListApprovals())).approvals == []

@@ -117,6 +117,17 @@ async def test_several_options_are_chosen_and_words_added(tab: Tab, hive: Hive) 
     assert await tab.page.evaluate("window.pwned") is None
 
 
+async def test_the_files_of_a_new_agents_first_commit_are_shown(tab: Tab, hive: Hive) -> None:
+    files = {"agent.toml": 'persona = "a poet"\n', "agent.nix": HOSTILE}
+    await hive.propose(spawn_approval(74, "ruth", files=files))
+    await tab.go("/approvals")
+    card = tab.page.locator("article[data-approval='74']")
+    await expect(card.locator("[data-file='agent.toml']")).to_contain_text('+persona = "a poet"')
+    await expect(card.locator("[data-file='agent.nix']")).to_contain_text(HOSTILE_SHOWN)
+    assert await tab.page.evaluate("window.pwned") is None
+    del hive.approvals[74]
+
+
 async def test_an_update_of_inputs_says_what_is_locked_now(tab: Tab, hive: Hive) -> None:
     inputs = [
         FlakeInput(name="nixpkgs", source="github:NixOS/nixpkgs/x", revision="f00d" * 10, at=NOW)

@@ -21,7 +21,7 @@ from hivecommon.contracts.changes import (
 )
 from hivecommon.contracts.inputs import FindInputs, Update
 from hivecommon.contracts.jobs import Job, JobState
-from hivecommon.contracts.lifecycle import AgentSettings, Destroy
+from hivecommon.contracts.lifecycle import AgentSettings, CheckName, Destroy, ExecuteSpawn
 from hivecommon.errors import HiveError
 from hivecommon.names import AgentName
 
@@ -156,3 +156,32 @@ async def test_the_log_of_a_change_has_its_steps_and_its_end(hive: Hive) -> None
     with pytest.raises(HiveError) as caught:
         await sender.request(JobLog(approval=8))
     assert caught.value.code == "unknown_job"
+
+
+async def test_the_first_commit_has_the_files_that_an_agent_was_asked_for_with(hive: Hive) -> None:
+    sender = await hive.approvals_bus()
+    toml = 'persona = "a poet"\n[tools]\ndeny = ["WebFetch"]\n'
+    order = ExecuteSpawn(
+        agent="alice", approval=3, settings=AgentSettings(persona="a poet"),
+        files={"agent.toml": toml, "notes.md": "begin here"}, requested_by="agent:hm1nd",
+    )  # fmt: skip
+    await hive.done(await sender.request(order))
+    assert (told(hive)["persona"], told(hive)["tools_denied"]) == ("a poet", ["WebFetch"])
+    proposed = hive.environment.home.config(ALICE)
+    assert (proposed / "agent.toml").read_text() == toml
+    assert (proposed / "notes.md").read_text() == "begin here"
+    assert "systemPackages" in (proposed / "agent.nix").read_text()
+    (first,) = (await hive.operator.request(ListHistory(agent="alice"))).revisions
+    assert (first.approval, first.stages) == (0, [Stage.DEPLOYED])
+    await hive.done(await hive.operator.request(Destroy(agent="alice")))
+    with pytest.raises(HiveError) as caught:
+        await sender.request(CheckName(agent="alice", files={"agent.nix": "{ }"}))
+    assert caught.value.code == "kept_state"
+
+
+@pytest.mark.needs("nix-instantiate")
+async def test_a_first_commit_that_is_no_nix_is_refused(hive: Hive) -> None:
+    sender = await hive.approvals_bus()
+    with pytest.raises(HiveError) as caught:
+        await sender.request(CheckName(agent="alice", files={"agent.nix": "{ x = "}), timeout_s=10)
+    assert (caught.value.code, "agent.nix" in caught.value.message) == ("bad_nix", True)

@@ -64,6 +64,8 @@ class JobBook:
     """Revisions of the agents' flake's inputs, by name."""
     logs: dict[int, str] = field(default_factory=dict)
     """What builds said, by approval."""
+    checked: list[dict[str, str]] = field(default_factory=list)
+    """First commits that were to be checked."""
     bases: list[str | None] = field(default_factory=list)
     """What each change was approved against, in the order in which they were carried out."""
 
@@ -198,6 +200,7 @@ class ScriptedLifecycle:
         return Done(changed=False)
 
     async def _check(self, _call: Call, request: CheckName) -> Done:
+        self.book.checked.append(request.files)
         if (refusal := self.refusals.get(request.agent)) is not None:
             raise refusal
         return Done(changed=False)

@@ -28,6 +28,8 @@ _SHORT_S: Final = 0.4
 _EXECUTE_S: Final = 2.0
 # lifecycle gives git 20 s to take a commit over.
 _PIN_S: Final = 25.0
+# Nix parses each file that is its own.
+_CHECK_S: Final = 5.0
 _COMPARE_S: Final = 5.0
 
 
@@ -37,13 +39,15 @@ class Lifecycle:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    async def check_spawn(self, agent: str) -> None:
+    async def check_spawn(self, agent: str, files: dict[str, str]) -> None:
         """Raise what a spawn of `agent` would be refused with; nothing while lifecycle is away.
 
         A wish must not be lost over a restart; the spawn itself is checked again.
         """
         try:
-            await self._bus.request(CheckName(agent=agent), timeout_s=_SHORT_S)
+            await self._bus.request(
+                CheckName(agent=agent, files=files), timeout_s=_CHECK_S if files else _SHORT_S
+            )
         except Unavailable:
             return
 

@@ -38,6 +38,15 @@ class Admission:
         check_free(name, self._taken(), self._ports)
         check_recipients(settings)
 
+    def begins_anew(self, name: AgentName) -> None:
+        """Refuse a first commit for an agent that has had one; raise `kept_state`."""
+        if name in self._store.kept():
+            raise HiveError(
+                f"an earlier {name!r} was destroyed and its configuration is kept",
+                code="kept_state",
+                hint="ask for it without files, then request_apply; or choose another name",
+            )
+
     def rename(self, old: AgentName, new: AgentName) -> None:
         """Refuse a rename that cannot succeed; as a spawn, `refused`, `unsafe_dir` or `kept_state`."""
         self.living(old)

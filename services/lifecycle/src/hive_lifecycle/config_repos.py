@@ -1,7 +1,7 @@
 """Each agent's two config repos: *proposed*, which the manager writes, and *applied*, ours alone."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ from hivecommon.home import HiveHome, make_private
 from hivecommon.names import MANAGER, AgentName
 
 from hive_lifecycle import config_git
-from hive_lifecycle.commits import Entry, check_entries, parse_tree
+from hive_lifecycle.commits import Entry, check_entries, check_path, parse_tree
 from hive_lifecycle.git import Git
 
 MAIN: Final = "refs/heads/main"
@@ -60,15 +60,17 @@ class ConfigRepos:
         """Whether the agent has an applied repo."""
         return (self._home.applied(name) / ".git/HEAD").is_file()
 
-    async def ensure(self, name: AgentName, settings: AgentSettings) -> bool:
+    async def ensure(
+        self, name: AgentName, settings: AgentSettings, files: Mapping[str, str] | None = None
+    ) -> bool:
         """Make what is missing of the two repos; return whether anything was.
 
-        The first commit says what the agent was spawned with and counts as deployed by approval 0.
-        A kill in the middle leaves either nothing or the whole.
+        The first commit says what the agent was spawned with and counts as deployed by approval 0;
+        `files` are in it, too. A kill in the middle leaves either nothing or the whole.
         """
         made = False
         if not self.exists(name):
-            await self._make_applied(name, settings)
+            await self._make_applied(name, settings, files or {})
             made = True
         proposed = self._home.config(name)
         if not proposed.is_symlink() and (not proposed.exists() or not any(proposed.iterdir())):
@@ -76,7 +78,21 @@ class ConfigRepos:
             made = True
         return made
 
-    async def _make_applied(self, name: AgentName, settings: AgentSettings) -> None:
+    async def check_files(self, files: Mapping[str, str]) -> None:
+        """Refuse what could not be a first commit, as `pin` would refuse it later."""
+        contents = {name: text.encode(errors="replace") for name, text in files.items()}
+        entries = [Entry(check_path(name.encode()), "100644", "", len(content))
+                   for name, content in contents.items()]  # fmt: skip
+        check_entries(entries)
+        for entry in entries:
+            if entry.path.endswith(".nix"):
+                await self._parse_nix(entry, contents[entry.path])
+        if FILE in contents:
+            parse_agent_toml(contents[FILE])
+
+    async def _make_applied(
+        self, name: AgentName, settings: AgentSettings, given: Mapping[str, str]
+    ) -> None:
         applied = self._home.applied(name)
         make_private(applied.parent)
         making = applied.with_name(f".{name}.making")
@@ -84,8 +100,11 @@ class ConfigRepos:
         make_private(making)
         git = Git(self._run, self._tools.git, making)
         await config_git.init(git)
-        files = ((FILE, render_agent_toml(settings)), ("agent.nix", _AGENT_NIX))
-        blobs = [(file, await config_git.hash_object(git, text.encode())) for file, text in files]
+        files = {FILE: render_agent_toml(settings), "agent.nix": _AGENT_NIX, **given}
+        blobs = [
+            (file, await config_git.hash_object(git, text.encode(errors="replace")))
+            for file, text in files.items()
+        ]
         tree = await config_git.make_tree(git, blobs)
         commit = await config_git.commit_tree(git, tree, f"Configuration of {name}")
         for ref in (MAIN, _tag(Stage.DEPLOYED, 0)):

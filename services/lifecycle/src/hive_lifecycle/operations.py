@@ -79,7 +79,7 @@ class Operations:
         what, detail = _HAPPENED[order.verb], ""
         match order.verb:
             case Verb.SPAWN:
-                await self._spawn(job.id, name, order.settings or AgentSettings(), report)
+                await self._spawn(job.id, order, report)
             case Verb.START:
                 self.store.want(self._living(name).name, Wanted.RUNNING)
                 await self.bring_up(name, report)
@@ -151,9 +151,8 @@ class Operations:
             await self.roster.update(agent, seen)
         return seen.state
 
-    async def _spawn(
-        self, job: str, name: AgentName, settings: AgentSettings, report: Report
-    ) -> None:
+    async def _spawn(self, job: str, order: Order, report: Report) -> None:
+        name, settings = order.name, order.settings or AgentSettings()
         agent = self.store.find(name)
         if agent is None:
             agent = Agent(name=name, settings=settings, origin=job, created_at=self.clock())
@@ -161,6 +160,10 @@ class Operations:
             await report("agent written down")
         elif agent.origin != job:
             raise agent_exists(name)
+        if order.files:
+            agent_files.make_directories(self.config.hive, name)
+            made = await self.repos.ensure(name, agent.settings, order.files)
+            await report(f"first commit with {', '.join(sorted(order.files))}", changed=made)
         await self.bring_up(name, report)
 
     async def bring_up(self, name: AgentName, report: Report) -> None:

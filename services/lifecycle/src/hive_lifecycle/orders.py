@@ -34,6 +34,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     agent: str
     settings: AgentSettings | None = None
     to: str = ""
+    files: dict[str, str] = msgspec.field(default_factory=dict)
+    """Of a new agent's first commit."""
     purge: bool = False
     commit: str = ""
     approval: int = 0

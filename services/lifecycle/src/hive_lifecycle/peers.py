@@ -122,7 +122,9 @@ class PeerVerbs:
 
     async def execute_spawn(self, _call: Call, request: ExecuteSpawn) -> JobAccepted:
         """Carry an approved spawn out, once."""
-        order = Order(verb=Verb.SPAWN, agent=request.agent, settings=request.settings)
+        order = Order(
+            verb=Verb.SPAWN, agent=request.agent, settings=request.settings, files=request.files
+        )
         key = approval_key(request.approval)
         if (job := self._jobs.known(key, order)) is None:
             self._admission.spawn(request.name, request.settings)
@@ -176,6 +178,9 @@ class PeerVerbs:
     async def check_name(self, _call: Call, request: CheckName) -> Done:
         """Refuse as the spawn would be."""
         self._admission.spawn(request.name, Settings())
+        if request.files:
+            self._admission.begins_anew(request.name)
+            await self._do.repos.check_files(request.files)
         return Done(changed=False)
 
     async def may_write(self, _call: Call, request: MayWrite) -> Done:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from hivecommon.contracts.base import AgentRequest, Reply, Request, ShortText
-from hivecommon.contracts.lifecycle import AgentSettings
+from hivecommon.contracts.lifecycle import AgentSettings, ConfigFiles
 from hivecommon.contracts.schedules import Prompt as PromptText
 from hivecommon.contracts.schedules import SchedulePlan, Timing
 
@@ -66,6 +66,8 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     """Why it was asked for: text of the requester, so hostile when an agent wrote it."""
     settings: AgentSettings | None = None
+    files: dict[str, str] | None = None
+    """Of a new agent's first commit, by name: hostile text (`spawn`)."""
     commit: str | None = None
     """Of the agent's config repo, pinned when it was asked for (`apply`, `rollback`)."""
     commit_subject: str = ""
@@ -175,6 +177,8 @@ class RequestSpawn(AgentRequest[ApprovalReply], frozen=True, kw_only=True):
     subject: ClassVar[str] = "req.{caller}.request_spawn"
     bare: ClassVar[str | None] = None
     settings: AgentSettings = msgspec.field(default_factory=AgentSettings)
+    files: ConfigFiles = msgspec.field(default_factory=dict)
+    """Of its first commit. With `agent.toml` among them there are no `settings` besides."""
     reason: ShortText = ""
 
 

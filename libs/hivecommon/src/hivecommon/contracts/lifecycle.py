@@ -13,6 +13,12 @@ Persona = Annotated[str, msgspec.Meta(max_length=20_000)]
 ModelName = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._:\[\]-]{0,63}\Z")]
 
 
+FileName = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_][A-Za-z0-9._-]{0,63}\Z")]
+FileText = Annotated[str, msgspec.Meta(max_length=20_000)]
+ConfigFiles = Annotated[dict[FileName, FileText], msgspec.Meta(max_length=10)]
+"""Files of a first commit by name; those in directories come with later commits."""
+
+
 class AgentSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The initial settings of a new agent; later ones come from its config repo."""
 
@@ -137,6 +143,7 @@ class ExecuteSpawn(AgentRequest[JobAccepted], frozen=True, kw_only=True):
     bare: ClassVar[str | None] = None
     approval: int
     settings: AgentSettings
+    files: ConfigFiles = msgspec.field(default_factory=dict)
     requested_by: str
 
 
@@ -177,6 +184,8 @@ class CheckName(AgentRequest[Done], frozen=True, kw_only=True):
     """approvals → lifecycle: could this agent be spawned now? Refused as the spawn would be."""
 
     subject: ClassVar[str] = "svc.approvals.check_spawn"
+    files: ConfigFiles = msgspec.field(default_factory=dict)
+    """Of its first commit; refused as a commit would be."""
 
 
 class MayWrite(AgentRequest[Done], frozen=True, kw_only=True):

@@ -131,6 +131,9 @@ def show(shell: Shell, approval: Approval) -> None:
         terminal.line(f"when: {timing.cron or timing.once} ({timing.zone})")
         terminal.line("prompt:")
         terminal.block(approval.schedule.prompt)
+    for name, text in (approval.files or {}).items():
+        terminal.line(f"first commit, {name}:")
+        terminal.block(text)
     settings = approval.settings
     if settings is None:
         return

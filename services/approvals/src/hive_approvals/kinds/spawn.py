@@ -4,6 +4,8 @@ from typing import Final
 
 import msgspec
 from hivecommon.callers import Caller, CallerKind
+from hivecommon.contracts.agent_toml import FILE as AGENT_TOML
+from hivecommon.contracts.agent_toml import parse_agent_toml
 from hivecommon.contracts.approvals import (
     Approval,
     ApprovalKind,
@@ -32,10 +34,11 @@ MAX_RECIPIENTS: Final = AGENT_PORTS
 """A hive has no more agents than ports."""
 
 
-class SpawnDetails(msgspec.Struct, frozen=True):
+class SpawnDetails(msgspec.Struct, frozen=True, omit_defaults=True):
     """What of an approval is special to a spawn."""
 
     settings: AgentSettings
+    files: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class _Spawns:
@@ -61,15 +64,25 @@ class _Spawns:
         return ApprovalReply(approval=await self._parts.store.record_decided(ask))
 
     async def _ask(self, call: Call, request: RequestSpawn | ProposeSpawn) -> ApprovalReply:
+        details = _details(request)
         ask = ask_of(
-            call,
-            ApprovalKind.SPAWN,
-            agent=request.name,
-            reason=request.reason,
-            details=SpawnDetails(check_settings(request.settings)),
+            call, ApprovalKind.SPAWN, agent=request.name, reason=request.reason, details=details
         )
-        await self._parts.lifecycle.check_spawn(request.name)
+        await self._parts.lifecycle.check_spawn(request.name, details.files)
         return await take(self._parts, ask)
+
+
+def _details(request: RequestSpawn | ProposeSpawn) -> SpawnDetails:
+    files = request.files if isinstance(request, RequestSpawn) else {}
+    settings = request.settings
+    if AGENT_TOML in files:
+        if settings != AgentSettings():
+            raise HiveError(
+                f"persona, model and recipients are given, and {AGENT_TOML} too", code="bad_request",
+                hint=f"say all of it in {AGENT_TOML}, or leave that out",
+            )  # fmt: skip
+        settings = parse_agent_toml(files[AGENT_TOML].encode(errors="replace")).settings
+    return SpawnDetails(check_settings(settings), files)
 
 
 def check_settings(settings: AgentSettings) -> AgentSettings:
@@ -101,6 +114,7 @@ def _command(approval: Approval) -> ExecuteSpawn:
         agent=approval.agent,
         approval=approval.id,
         settings=approval.settings or AgentSettings(),
+        files=approval.files or {},
         requested_by=approval.requested_by,
     )
 

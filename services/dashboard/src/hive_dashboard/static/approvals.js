@@ -26,6 +26,13 @@ function Settings({ settings }) {
     ${persona && html`<div class="wide"><dt>persona</dt><dd><${LongText} text=${persona} /></dd></div>`}</dl>`;
 }
 
+/** What a new agent's first commit is made of. */
+function Files({ files }) {
+  return Object.entries(files ?? {}).map(([name, text]) => html`<details class="file" open key=${name} data-file=${plain(name)}>
+    <summary><code><bdi>${plain(name)}</bdi></code> <span class="dim">in its first commit</span></summary>
+    <pre class="hunk">${text.replace(/\n$/, "").split("\n").map((line) => html`<span class="line added">+${plain(line)}</span>`)}</pre></details>`);
+}
+
 /** The flake inputs that newer ones are asked for, as they are locked now. */
 function Inputs({ inputs }) {
   if (!inputs) return null;
@@ -90,6 +97,7 @@ export function ApprovalCard({ approval }) {
       <${Risks} approval=${approval} /></div>
     ${approval.reason ? html`<blockquote><${LongText} text=${approval.reason} /></blockquote>` : html`<p class="dim">No reason was given.</p>`}
     <${Settings} settings=${approval.settings} />
+    <${Files} files=${approval.files} />
     <${Inputs} inputs=${approval.inputs} />
     ${change && html`<${Changes} approval=${approval} version=${version} onShown=${setShown} />`}
     ${approval.schedule && html`<p><code>${plain(approval.schedule.timing.cron ?? approval.schedule.timing.once)}</code> ${plain(approval.schedule.timing.zone)}</p><blockquote><${LongText} text=${approval.schedule.prompt} /></blockquote>`}

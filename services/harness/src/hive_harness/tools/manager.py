@@ -40,6 +40,13 @@ class Spawn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         list[str] | None,
         msgspec.Meta(description="agents it may write to; leave out for everybody"),
     ] = None
+    files: Annotated[
+        dict[str, str],
+        msgspec.Meta(
+            description="of its first commit by name, e.g. agent.toml (then nothing of persona, model and"
+            " recipients besides) or agent.nix; leave out if those three say it all"
+        ),
+    ] = msgspec.field(default_factory=dict)
 
 
 class Destroy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -167,7 +174,9 @@ class ManagerTools:
         settings = AgentSettings(
             persona=wanted.persona, model=wanted.model, recipients=wanted.recipients
         )
-        request = RequestSpawn(agent=wanted.agent, settings=settings, reason=wanted.reason)
+        request = RequestSpawn(
+            agent=wanted.agent, settings=settings, files=wanted.files, reason=wanted.reason
+        )
         return await self._ask(request)
 
     async def _request_destroy(self, wanted: Destroy) -> str:
