@@ -69,6 +69,20 @@ def test_what_lies_there_instead_of_a_key_is_none(tmp_path: Path) -> None:
     assert file.read() == GivenKey(KeyKind.API_KEY, KEY)
 
 
+def test_a_directory_in_the_place_of_a_key_is_said_and_survived(tmp_path: Path) -> None:
+    file = KeyFile(tmp_path)
+    (file.path / "more").mkdir(parents=True)
+    assert file.read() is None
+    open_before = len(list(Path("/proc/self/fd").iterdir()))
+    assert Credentials(tmp_path, has_key=True).holding is Holding.HIVE
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_before
+    for attempt in (lambda: file.write(KeyKind.API_KEY, KEY), file.remove):
+        with pytest.raises(HiveError) as refused:
+            attempt()
+        assert refused.value.code == "key_not_kept"
+        assert KEY not in refused.value.message
+
+
 def logged_in(directory: Path) -> None:
     (directory / ".credentials.json").write_text(
         json.dumps({"claudeAiOauth": {"accessToken": "x"}})

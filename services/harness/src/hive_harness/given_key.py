@@ -14,6 +14,7 @@ from typing_extensions import override
 
 FILE: Final = "hive-key.json"
 _MAX_BYTES: Final = 8192
+_CHUNK_BYTES: Final = 1 << 16
 _KEY: Final = re.compile(r"\A[\x21-\x7e]{8,4000}\Z")
 # A token in the place of a key, or the other way round, is refused by the API with words that help nobody.
 _PREFIXES: Final = {KeyKind.OAUTH_TOKEN: "sk-ant-oat", KeyKind.API_KEY: "sk-ant-api"}
@@ -50,25 +51,43 @@ class KeyFile:
             return None
 
     def write(self, kind: KeyKind, key: str) -> None:
-        """Keep a key; raise `bad_credential`, which never quotes it, when it cannot be one."""
+        """Keep a key; raise `bad_credential`, which never quotes it, or `key_not_kept`."""
         given = check_key(kind, key)
-        if self.path.exists() and not self.path.is_file():
-            self.path.unlink()  # a pipe of the agent's making: reading it would wait for ever
-        write_atomically(self.path, msgspec.json.encode(given), mode=0o600)
+        try:
+            if self.path.exists() and not self.path.is_file():
+                self.path.unlink()  # a pipe of the agent's making: reading it would wait for ever
+            write_atomically(self.path, msgspec.json.encode(given), mode=0o600)
+        except OSError as error:
+            raise _not_kept(self.path, error) from error
 
     def remove(self) -> bool:
-        """Forget the key; return whether there was one."""
+        """Forget the key; return whether there was one. Raises `key_not_kept`."""
         try:
             self.path.unlink()
         except FileNotFoundError:
             return False
+        except OSError as error:
+            raise _not_kept(self.path, error) from error
         return True
+
+
+def _not_kept(file: Path, error: OSError) -> HiveError:
+    return HiveError(
+        f"{file}: {error.strerror}", code="key_not_kept",
+        hint="see what lies there, in the agent's claude directory, and whether there is room",
+    )  # fmt: skip
 
 
 def read_at_most(file: Path, limit_bytes: int) -> bytes:
     """Return the beginning of a file that the agent may have replaced by a pipe or a flood."""
-    with os.fdopen(os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
-        return stream.read(limit_bytes)
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        content = b""
+        while len(content) < limit_bytes and (part := os.read(descriptor, _CHUNK_BYTES)):
+            content += part
+    finally:
+        os.close(descriptor)
+    return content
 
 
 def check_key(kind: KeyKind, key: str) -> GivenKey:

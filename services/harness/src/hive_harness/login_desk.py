@@ -151,7 +151,8 @@ class LoginDesk:
         )
 
     async def _take(self, event: login.Event) -> None:
-        self._state, actions = login.step(self._state, event, self._clock())
+        before = self._state
+        self._state, actions = login.step(before, event, self._clock())
         for action in actions:
             match action:
                 case login.Run(method):
@@ -162,11 +163,17 @@ class LoginDesk:
                 case login.Kill() if self._running is not None:
                     self._running.cancel()
                 case login.Welcome() if isinstance(self._state, login.Done):
-                    # The newest act counts: an older key would go before this login.
-                    self._credentials.given.remove()
+                    self._forget_given()
                     self._welcome(f"a login with {self._state.method}")
-        if actions or isinstance(self._state, login.Failed):
+        if self._state is not before:
             self._note()
+
+    def _forget_given(self) -> None:
+        """Let the newest act count: an older key would go before a login."""
+        try:
+            self._credentials.given.remove()
+        except HiveError as error:
+            _log.warning("key_not_taken_away", reason=error.message)
 
     def _note(self) -> None:
         match self._state:
