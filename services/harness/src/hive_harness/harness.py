@@ -21,6 +21,7 @@ from hivecommon.contracts.events import (
     LoggedIn,
     MessageSent,
     StatusChanged,
+    Trouble,
 )
 from hivecommon.contracts.harness import Hello
 from hivecommon.contracts.lifecycle import Done, PauseMyself
@@ -208,6 +209,10 @@ class _Harness:
         if self._disk.log.failing:
             self._group.create_task(self._outbox.tell_unstored(changed))
 
+    def _on_unreadable(self, sender: str, reason: str) -> None:
+        text = f"what {sender} sent is no message and was dropped: {reason}"
+        self._disk.log.record(Trouble("message_unreadable", text))
+
     def _on_failing_disk(self) -> None:
         self._group.create_task(self._outbox.tell_unstored(StatusChanged(self._board.status)))
         self._wake()
@@ -215,6 +220,7 @@ class _Harness:
     async def start(self) -> None:
         """Answer the bus and begin to work."""
         self._disk.log.on_failing = self._on_failing_disk
+        self._inbox.on_unreadable = self._on_unreadable
         self._board.repeat()
         self._group.create_task(self._outbox.run())
         self._group.create_task(self._inbox.keep_alive())

@@ -63,6 +63,8 @@ class Inbox:
         self._not_noted: list[str] = []
         self.failing = ""
         """Why a delivery could not be noted; empty when all could."""
+        self.on_unreadable: Callable[[str, str], None] = lambda _sender, _reason: None
+        """Is told who sent something that is no message, and why it is none."""
 
     @property
     def unread(self) -> int:
@@ -186,7 +188,9 @@ class Inbox:
             letter = _read(msg)
         except (HiveError, ValueError) as error:
             # It would come again and again, and hold up all others.
-            _log.warning("message_unreadable", subject=msg.subject, reason=str(error))
+            reason = str(error)[:300]
+            _log.warning("message_unreadable", subject=msg.subject, reason=reason)
+            self.on_unreadable(InboxMessage.route(msg.subject)[1], reason)
             await self._store.remember(consumer, lane.after(arrival))
             lane.arrived(arrival, self._clock())
             await self._bus.publish(msg.reply, _TERM)
