@@ -70,6 +70,13 @@ def take(page: Page, link: str) -> None:
     page.get_by_text("Done.").first.wait_for()
     page.set_viewport_size(ONE_STORY)  # type: ignore[arg-type]
     page.screenshot(path=IMAGES / "dashboard.png")
+    with page.context.expect_page() as opened:
+        page.get_by_role("button", name="Own page").click()
+    own = opened.value
+    own.get_by_text("No question, reminder").wait_for()
+    own.get_by_text("Done.").first.wait_for()
+    own.screenshot(path=IMAGES / "own-page.png")
+    own.close()
     page.set_viewport_size(PHONE)  # type: ignore[arg-type]
     page.reload()  # what is said to a mouse is not said to a finger
     page.get_by_text("Done.").first.wait_for()

@@ -203,6 +203,26 @@ async def test_hostile_text_is_data_wherever_the_page_shows_it(agents: Agents) -
         assert await fits(page)
 
 
+async def test_a_message_that_is_too_large_is_refused_in_words_and_not_lost(agents: Agents) -> None:
+    _, watch = await agents.spawn("xenia")
+    await watch.status(lambda status: status.activity == "idle")
+    async with browser_page(await url_of(agents, "xenia"), size=DESK, refusals=True) as page:
+        # More than the browser keeps for a page, too.
+        await page.get_by_label("message to xenia").evaluate(
+            """(box) => { box.value = "large ".repeat(1_000_000);
+              box.dispatchEvent(new Event("input", { bubbles: true })); }"""
+        )
+        await page.get_by_role("button", name="send").click()
+        sent = page.locator(".outgoing")
+        await expect(sent).to_have_attribute("data-state", "failed")
+        await expect(sent.locator(".error")).to_contain_text("larger than")
+        await sent.get_by_role("button", name="Discard").click()
+        await expect(sent).to_have_count(0)
+        await page.get_by_label("message to xenia").fill("small")
+        await page.keyboard.press("Control+Enter")
+        await expect(page.get_by_text("You said: ")).to_be_visible()
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
 async def test_it_fits_can_be_pressed_and_passes_axe(

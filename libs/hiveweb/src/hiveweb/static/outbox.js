@@ -2,6 +2,7 @@
 import { html, signal } from "./vendor/preact.js";
 import { absolute, plain, relative } from "./format.js";
 import { Icon } from "./icon.js";
+import { keep, kept } from "./keep.js";
 import { LongText } from "./long-text.js";
 
 const KEEP_MS = 7 * 86400e3;
@@ -18,14 +19,14 @@ export class Outbox {
   constructor(agent, post) {
     this.key = `hive.outbox.${agent}`;
     this.post = post;
-    const stored = JSON.parse(localStorage.getItem(this.key) ?? "[]");
+    const stored = kept(this.key, []);
     /** `{id, body, at, state, error}`, the oldest first. */
     this.messages = signal(stored.filter((one) => Date.now() - Date.parse(one.at) < KEEP_MS));
   }
 
   #set(list) {
     this.messages.value = list;
-    localStorage.setItem(this.key, JSON.stringify(list));
+    keep(this.key, list);
   }
 
   #change(id, what) { this.#set(this.messages.peek().map((one) => (one.id === id ? { ...one, ...what } : one))); }

@@ -1,19 +1,20 @@
 // The box to write to an agent: grows with its text, keeps a draft per agent, sends with Ctrl+Enter.
 import { html, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
 import { Icon } from "./icon.js";
+import { keep, kept } from "./keep.js";
 
 const TALLEST = 0.4; // of the window
 
 /** `send(text)` takes what was written; `off` says why nothing can be sent now. */
 export function SendBox({ name, placeholder, off = "", send }) {
   const key = `hive.draft.${name}`;
-  const [draft, setDraft] = useState(localStorage.getItem(key) ?? "");
+  const [draft, setDraft] = useState(() => String(kept(key, "")));
   const box = useRef();
   useLayoutEffect(() => {
     box.current.style.height = "auto";
     box.current.style.height = `${Math.min(box.current.scrollHeight + 2, innerHeight * TALLEST)}px`;
   }, [draft]);
-  const edit = (text) => { setDraft(text); text ? localStorage.setItem(key, text) : localStorage.removeItem(key); };
+  const edit = (text) => { setDraft(text); keep(key, text || null); };
   function submit(event) {
     event.preventDefault();
     if (!draft.trim() || off) return;

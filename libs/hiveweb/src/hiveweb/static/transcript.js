@@ -66,13 +66,13 @@ export class Transcript {
   }
 
   #receive(events) {
-    const receipts = new Map(this.receipts.peek());
+    const receipts = new Map();
     for (const { body } of events) {
       const begins = body.kind === "turn_started" || body.kind === "message_taken";
-      if (begins && !receipts.has(body.message_id)) receipts.set(body.message_id, "delivered");
+      if (begins && !this.receipts.peek().has(body.message_id)) receipts.set(body.message_id, "delivered");
       if (body.kind === "turn_ended" && body.outcome !== "postponed") for (const id of [body.message_id, ...(body.also ?? [])]) receipts.set(id, "read");
     }
-    this.receipts.value = receipts;
+    if (receipts.size) this.receipts.value = new Map([...this.receipts.peek(), ...receipts]);
   }
 }
 

@@ -30,7 +30,7 @@ export function Stream() {
   useEffect(() => bindStream(() => latest.current), []);
   const receipts = transcript.receipts.value;
   useEffect(() => outbox.clear(receipts), [receipts]);
-  const placeholder = status.value?.paused ? `${agent} is paused: it will wait` : KEYBOARD ? `Message to ${agent} (Ctrl+Enter sends)` : `Message to ${agent}`;
+  const placeholder = status.value?.paused ? `${agent} is paused: messages wait` : KEYBOARD ? `Message to ${agent} (Ctrl+Enter sends)` : `Message to ${agent}`;
   return html`<div class="stream">
     <div class="scroll" ref=${box} tabindex="0" role="region" aria-label="what happened">
       <${Start} />
