@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from hivecommon.environment import HiveEnvironment, read_environment
 from hivecommon.errors import HiveError
-from hivectl.backup.archive import DESCRIPTION, Description
+from hivectl.backup.archive import DESCRIPTION, Description, writing
 from hivectl.backup.restoring import check, restore
 from hivectl.backup.saving import Saved, save
 
@@ -90,7 +90,35 @@ def test_what_is_of_the_moment_is_not_in_it_and_what_cannot_be_is_said(
         names = tar.getnames()
     assert len(names) == len(set(names))
     assert not {"up.json", "up.lock", "bus/jetstream/nats-server.pid"} & set(names)
-    assert result.left_out == ["agents/alice/state/pipe: neither file, directory nor symbolic link"]
+    assert result.left_out == ["agents/alice/state/pipe"]
+    assert result.unread == []
+
+
+def test_an_agents_database_that_is_a_link_is_missing_and_said(
+    hive: HiveEnvironment, tmp_path: Path
+) -> None:
+    planted = hive.home.agents / "alice/state/hyperhive-events.sqlite"
+    planted.symlink_to("/etc/passwd")
+    result = saved(hive, tmp_path / "b")
+    (reason,) = result.unread
+    assert "hyperhive-events.sqlite" in reason
+    assert b"root:x:0" not in gzip.decompress((tmp_path / "b").read_bytes())
+
+
+def test_what_went_with_its_directory_while_it_was_copied_can_be_restored(tmp_path: Path) -> None:
+    status = tmp_path.stat()
+    (tmp_path / "copy").write_text("copied before its directory went")
+    stream = io.BytesIO()
+    description = Description(
+        format=1, version="9", created_at=NOW, home="/", runtime="local", running=True, agents=[]
+    )
+    with writing(stream) as writer, (tmp_path / "copy").open("rb") as content:
+        writer.describe(description)
+        writer.file("agents/alice/state/x.sqlite", status, content)
+    stream.seek(0)
+    other = hive_in(tmp_path / "other")
+    restore(other, stream)
+    assert (other.home.agents / "alice/state/x.sqlite").read_text().startswith("copied")
 
 
 def test_a_place_that_is_not_empty_is_left_alone(hive: HiveEnvironment, tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ class Writer:
 
     def __init__(self, tar: tarfile.TarFile) -> None:
         self._tar = tar
+        self._directories = {""}
         self.files = 0
         self.bytes = 0
 
@@ -64,16 +65,20 @@ class Writer:
 
     def directory(self, path: str, status: os.stat_result) -> None:
         """Write a directory; what it holds comes later."""
+        self._way_to(path, status)
         self._tar.addfile(_info(path, status, tarfile.DIRTYPE))
+        self._directories.add(path)
 
     def link(self, path: str, status: os.stat_result, target: str) -> None:
         """Write a symbolic link as it is."""
+        self._way_to(path, status)
         info = _info(path, status, tarfile.SYMTYPE)
         info.linkname = target
         self._tar.addfile(info)
 
     def file(self, path: str, status: os.stat_result, content: BinaryIO) -> None:
         """Write a file as long as it is now; what is appended meanwhile is not in it."""
+        self._way_to(path, status)
         left = os.fstat(content.fileno()).st_size
         with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES) as copy:
             while left > 0 and (part := content.read(min(left, 1 << 20))):
@@ -85,6 +90,17 @@ class Writer:
             self._tar.addfile(info, copy)
         self.files += 1
         self.bytes += info.size
+
+    def _way_to(self, path: str, status: os.stat_result) -> None:
+        """Write the directories above `path` that are not there: they went while we copied."""
+        above = path.rpartition("/")[0]
+        if above in self._directories:
+            return
+        self._way_to(above, status)
+        info = _info(above, status, tarfile.DIRTYPE)
+        info.mode = 0o700
+        self._tar.addfile(info)
+        self._directories.add(above)
 
 
 def _info(path: str, status: os.stat_result, kind: bytes) -> tarfile.TarInfo:

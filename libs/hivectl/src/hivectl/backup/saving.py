@@ -33,6 +33,9 @@ class Saved:
     still_ms: float = 0
     """How long the bus was held still."""
     left_out: list[str] = field(default_factory=list)
+    """What no archive can hold: sockets, pipes."""
+    unread: list[str] = field(default_factory=list)
+    """What should be in it and could not be read."""
 
 
 def save(
@@ -67,7 +70,7 @@ def save(
 def _timed(environment: HiveEnvironment, directory: Path, saved: Saved) -> Callable[[], Snapshot]:
     def copying() -> Snapshot:
         began = time.monotonic()
-        snapshot = take(environment.home, directory, saved.left_out.append)
+        snapshot = take(environment.home, directory, saved.unread.append)
         saved.still_ms = (time.monotonic() - began) * 1000
         return snapshot
 
@@ -98,18 +101,12 @@ def _describe(
 
 
 def _write(writer: Writer, environment: HiveEnvironment, snapshot: Snapshot, saved: Saved) -> None:
-    for found in walk(environment.home.root, unread=saved.left_out.append):
+    for found in walk(environment.home.root, unread=saved.unread.append):
         top = found.path.partition("/")[0]
         if top in _OF_THE_MOMENT or found.path.endswith(_SHARED_MEMORY):
             continue
-        if found.path in snapshot.covered or found.path in snapshot.status:
-            continue
-        try:
-            _put(writer, found)
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            saved.left_out.append(f"{found.path}: {error.strerror or error}")
+        if found.path not in snapshot.covered and found.path not in snapshot.status:
+            _put(writer, found, saved)
     for path, status in snapshot.status.items():
         copy = snapshot.directory / path
         if copy.is_dir():
@@ -119,13 +116,24 @@ def _write(writer: Writer, environment: HiveEnvironment, snapshot: Snapshot, sav
                 writer.file(path, status, content)
 
 
-def _put(writer: Writer, found: Found) -> None:
+def _put(writer: Writer, found: Found, saved: Saved) -> None:
+    """Write one thing; what vanished meanwhile is not missed."""
     if found.is_directory:
         writer.directory(found.path, found.status)
-    elif found.is_link:
-        writer.link(found.path, found.status, found.target())
-    elif found.is_file:
-        with found.open() as content:
-            writer.file(found.path, found.status, content)
-    else:
-        raise OSError("neither file, directory nor symbolic link")
+        return
+    if not (found.is_link or found.is_file):
+        saved.left_out.append(found.path)
+        return
+    try:
+        content = found.open() if found.is_file else None
+        target = found.target() if content is None else ""
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        saved.unread.append(f"{found.path}: {error.strerror or error}")
+        return
+    if content is None:
+        writer.link(found.path, found.status, target)
+        return
+    with content:
+        writer.file(found.path, found.status, content)

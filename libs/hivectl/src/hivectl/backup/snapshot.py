@@ -40,24 +40,24 @@ class Snapshot:
         return place
 
 
-def take(home: HiveHome, directory: Path, left_out: Callable[[str], None]) -> Snapshot:
-    """Copy all that belongs together; say what of an agent's could not be copied."""
+def take(home: HiveHome, directory: Path, unread: Callable[[str], None]) -> Snapshot:
+    """Copy all that belongs together; tell `unread` what of an agent's could not be copied."""
     snapshot = Snapshot(directory)
-    _streams(home, snapshot, left_out)
+    _streams(home, snapshot, unread)
     for database in sorted(home.root.glob("*.sqlite")):
         snapshot.covered |= {database.name, database.name + WAL}
         copy_own(database, snapshot.place(database.name))
         snapshot.status[database.name] = database.stat()
     for agent in sorted(home.agents.glob("*")):
         for name in AGENTS_DATABASES:
-            _agents(agent.name, name, home, snapshot, left_out)
+            _agents(agent.name, name, home, snapshot, unread)
     return snapshot
 
 
-def _streams(home: HiveHome, snapshot: Snapshot, left_out: Callable[[str], None]) -> None:
+def _streams(home: HiveHome, snapshot: Snapshot, unread: Callable[[str], None]) -> None:
     store = home.jetstream
     top = store.relative_to(home.root).as_posix()
-    for found in walk(store, unread=left_out):
+    for found in walk(store, unread=unread):
         path = f"{top}/{found.path}"
         snapshot.covered.add(path)
         if found.path == "nats-server.pid" or not (found.is_file or found.is_directory):
@@ -72,7 +72,7 @@ def _streams(home: HiveHome, snapshot: Snapshot, left_out: Callable[[str], None]
 
 
 def _agents(
-    agent: str, name: str, home: HiveHome, snapshot: Snapshot, left_out: Callable[[str], None]
+    agent: str, name: str, home: HiveHome, snapshot: Snapshot, unread: Callable[[str], None]
 ) -> None:
     below = f"agents/{agent}/state"
     try:
@@ -85,9 +85,9 @@ def _agents(
     except (FileNotFoundError, NotADirectoryError):
         return  # an agent that never ran
     except OSError as error:
-        left_out(f"{below}/{name}: {error.strerror or error}")
+        unread(f"{below}/{name}: {error.strerror or error}")
     except HiveError as error:
-        left_out(f"{below}/{name}: {error.message}")
+        unread(f"{below}/{name}: {error.message}")
 
 
 @contextmanager

@@ -44,7 +44,10 @@ def backup(shell: Shell, *, to: str) -> None:
                 hint="send it on with `hive backup - | …`, or name a file",
             )  # fmt: skip
         scratch = Path(tempfile.gettempdir())
-        _note(shell, _save(shell, sys.stdout.buffer, scratch), "")
+        with _disk_errors("write the backup"), _stdout() as stream:
+            saved = _save(shell, stream, scratch)
+        _note(shell, saved, "")
+        _complete(saved)
         return
     file = Path(to).absolute()
     if file.is_dir():
@@ -54,26 +57,59 @@ def backup(shell: Shell, *, to: str) -> None:
         raise HiveError(
             f"{file} lies in the hive itself", code="bad_argument", hint="name another place"
         )
-    with _new(file) as stream:
+    with _new(file) as stream, _disk_errors("write the backup"):
         saved = _save(shell, stream, file.parent)
     if shell.terminal.as_json:
-        shell.terminal.json({"ok": True, "file": str(file), "saved": saved})
-        return
-    shell.terminal.line(str(file))
-    _note(shell, saved, f", {file.stat().st_size / _MIB:.1f} MiB compressed")
+        shell.terminal.json({"ok": not saved.unread, "file": str(file), "saved": saved})
+    else:
+        shell.terminal.line(str(file))
+        _note(shell, saved, f", {file.stat().st_size / _MIB:.1f} MiB compressed")
+    _complete(saved)
 
 
 def _save(shell: Shell, stream: BinaryIO, scratch: Path) -> Saved:
-    return save(shell.environment, stream, scratch, shell.now(), version("hivectl"))
+    saved = save(shell.environment, stream, scratch, shell.now(), version("hivectl"))
+    stream.flush()
+    return saved
+
+
+def _stdout() -> BinaryIO:
+    """Return a stream of our own to standard output, so that what it cannot take is not tried again."""
+    return os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+
+
+@contextmanager
+def _disk_errors(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise HiveError(
+            f"cannot {doing}: {error.filename or ''} {error.strerror or error}".replace("  ", " "),
+            code="disk", hint="is the disk full, or the place not yours? nothing was left behind",
+        ) from error  # fmt: skip
+
+
+def _complete(saved: Saved) -> None:
+    """Raise `incomplete` when something is missing that should be there."""
+    if saved.unread:
+        raise HiveError(
+            f"{len(saved.unread)} files could not be read and are missing in the backup",
+            code="incomplete",
+            hint="see above; mind who may read them, and try again",
+        )
 
 
 def _note(shell: Shell, saved: Saved, more: str) -> None:
     how = f"the bus stood still for {saved.still_ms:.0f} ms" if saved.running else "at rest"
     shell.terminal.note(f"{saved.files} files, {saved.bytes / _MIB:.1f} MiB{more}; {how}")
-    for reason in saved.left_out[:_SHOWN]:
-        shell.terminal.note(f"left out: {reason}")
-    if len(saved.left_out) > _SHOWN:
-        shell.terminal.note(f"left out: {len(saved.left_out) - _SHOWN} more, see --json")
+    for reason in saved.unread[:_SHOWN]:
+        shell.terminal.note(f"cannot be read: {reason}")
+    if len(saved.unread) > _SHOWN:
+        shell.terminal.note(f"cannot be read: {len(saved.unread) - _SHOWN} more, see --json")
+    if saved.left_out:
+        shell.terminal.note(f"left out: {len(saved.left_out)} sockets and the like, see --json")
 
 
 @contextmanager
@@ -117,7 +153,8 @@ def restore(shell: Shell, *, source: str, check: bool) -> None:
         if check:
             description, files = restoring.check(stream)
         else:
-            description, files = restoring.restore(shell.environment, stream)
+            with _disk_errors("restore"):
+                description, files = restoring.restore(shell.environment, stream)
     home = str(shell.environment.home.root)
     if shell.terminal.as_json:
         told = {"ok": True, "backup": description, "files": files}
