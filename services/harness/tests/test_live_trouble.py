@@ -179,3 +179,38 @@ def log_in(directory: Path, token: str) -> None:
     file = directory / ".credentials.json"
     file.touch(mode=0o600)
     file.write_text(json.dumps({"claudeAiOauth": login}))
+
+
+async def test_a_conversation_that_the_api_refuses_is_left_and_the_message_answered_in_a_new_one(
+    agents: Agents,
+) -> None:
+    agents.api.script = Rules()
+    _, watch = await agents.spawn("emilia")
+    await watch.turn_ended(await tell(agents.operator, "emilia", "the poison"))
+    agents.api.script = lambda request: (
+        [Error(400, "messages.1: this cannot be")]
+        if "the poison" in str(request.messages)
+        else [Says("well again")]
+    )
+    asked = await tell(agents.operator, "emilia", "are you well?")
+    assert (await watch.turn_ended(asked)).outcome == "answered"
+    [cut, _] = [end for end in watch.bodies(TurnEnded) if end.message_id == asked]
+    assert "this cannot be" in cut.error
+    first, second = {start.session_id: start for start in watch.bodies(HarnessStarted)}.values()
+    assert not second.resumed
+    assert first.session_id != second.session_id
+
+
+async def test_a_message_that_is_refused_in_a_new_conversation_too_costs_only_itself(
+    agents: Agents,
+) -> None:
+    agents.api.script = lambda request: (
+        [Error(400, "this one not")] if "the poison" in request.last_user_text else [Says("yes")]
+    )
+    _, watch = await agents.spawn("erika")
+    await watch.turn_ended(await tell(agents.operator, "erika", "remember the number 4711"))
+    asked = await tell(agents.operator, "erika", "the poison")
+    assert (await watch.turn_ended(asked)).outcome == "failed"
+    after = await tell(agents.operator, "erika", "which number?")
+    assert (await watch.turn_ended(after)).outcome == "answered"
+    assert "4711" in str(agents.api.requests[-1].messages)

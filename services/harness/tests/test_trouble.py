@@ -73,7 +73,11 @@ def test_what_is_no_fault_of_the_message_never_gives_it_up(error: str) -> None:
 
 
 def test_a_message_that_the_api_refuses_or_that_keeps_failing_is_given_up() -> None:
-    assert after(failed("invalid_request", 400)) == GivenUp("the API's words")
+    refused = after(failed("invalid_request", 400))
+    assert isinstance(refused, Again)
+    assert refused.in_new_conversation
+    assert refused.obstacle.retry_at == NOW
+    assert after(failed("invalid_request", 400), attempts=2) == GivenUp("the API's words")
     assert after(failed("server_error", 500), attempts=MAX_ATTEMPTS) == GivenUp("the API's words")
 
 

@@ -10,7 +10,9 @@ from hive_harness.session import Prompt
 from hive_harness.sessions import Sessions
 from hive_harness.trouble import (
     Again,
+    Answered,
     Code,
+    GivenUp,
     Interrupted,
     Obstacle,
     Verdict,
@@ -49,10 +51,24 @@ class Performer:
             return stopped
         passed = turn.result.ok or turn.result.aborted
         self._hindrance.failures = 0 if passed else self._hindrance.failures + 1
-        return judge(
+        verdict = judge(
             turn.result, turn.limit,
             attempts=turn.attempts, failures=self._hindrance.failures, now=self._clock(),
         )  # fmt: skip
+        await self._choose_conversation(turn, verdict)
+        return verdict
+
+    async def _choose_conversation(self, turn: Turn, verdict: Verdict) -> None:
+        match verdict:
+            case Again() if verdict.in_new_conversation:
+                await self._sessions.set_aside()
+                await self._claude.close()
+            case Answered() if turn.attempts > 1:
+                await self._sessions.stay()
+            case GivenUp() if turn.attempts > 1 and await self._sessions.take_back():
+                await self._claude.close()
+            case _:
+                pass
 
     async def _run(self, turn: Turn, prompt: Prompt) -> None:
         try:

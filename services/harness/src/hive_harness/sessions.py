@@ -19,6 +19,7 @@ from hive_harness.store import Store
 OLDEST_CLI: Final = (2, 1, 248)
 """The first version that can be told not to interpret a prompt (facts: verbatim prompts)."""
 _SESSION: Final = "session_id"
+_ASIDE: Final = "session_aside"
 
 _log = structlog.get_logger()
 
@@ -70,6 +71,23 @@ class Sessions:
     async def begin_anew(self) -> None:
         """Begin a new session at the next `connect`, as was asked for."""
         await self._store.write(session_id="")
+
+    async def set_aside(self) -> None:
+        """Begin a new session at the next `connect`, and remember the one that there is."""
+        known = await self._store.read(_SESSION)
+        _log.warning("session_set_aside", session_id=known)
+        await self._store.write(**{_SESSION: "", _ASIDE: known})
+
+    async def take_back(self) -> bool:
+        """Go on with the session that was set aside, if one was: the new one does no better."""
+        aside = await self._store.read(_ASIDE)
+        if aside:
+            await self._store.write(**{_SESSION: aside, _ASIDE: ""})
+        return bool(aside)
+
+    async def stay(self) -> None:
+        """Go on with the new session: it does better than the one that was set aside."""
+        await self._store.write(**{_ASIDE: ""})
 
     async def forget(self) -> None:
         """Begin a new session at the next `connect`: the old one is gone."""

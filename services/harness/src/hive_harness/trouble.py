@@ -14,6 +14,7 @@ _LONGEST_WAIT_S: Final = 600
 # Only a human changes these; a look now and then notices that they did.
 _SLOW_RETRY: Final = timedelta(minutes=10)
 # No answer at all, and the server's own failures: they pass.
+_REFUSED: Final = frozenset({400, 413})
 _PASSING: Final = frozenset({None, 408, 500, 502, 503, 504})
 
 
@@ -31,6 +32,7 @@ class Code(StrEnum):
     CLI_CRASHED = "cli_crashed"
     DISK_FULL = "disk_full"
     SPEND_CAP = "spend_cap"
+    CONVERSATION_REFUSED = "conversation_refused"
 
 
 _SHOWN: Final[dict[int | None, Code]] = {
@@ -64,6 +66,11 @@ class Again:
     """The message stays and its turn is tried again once the obstacle is gone."""
 
     obstacle: Obstacle
+
+    @property
+    def in_new_conversation(self) -> bool:
+        """Whether the one there is may be what the API refuses: without it the turn could succeed."""
+        return self.obstacle.code is Code.CONVERSATION_REFUSED
 
 
 @dataclass(frozen=True)
@@ -124,6 +131,10 @@ def judge(
     unclear = result.error == "server_error" or result.status in _PASSING
     if unclear and attempts < MAX_ATTEMPTS:
         return Again(Obstacle(Code.API_ERROR, words, later))
+    if result.status in _REFUSED and attempts == 1:
+        # Mostly it is not this message: something that came into the conversation before, an image
+        # that the API cannot read or a request that grew too large, would fail every turn to come.
+        return Again(Obstacle(Code.CONVERSATION_REFUSED, words, now))
     return GivenUp(words)
 
 
