@@ -142,3 +142,27 @@ async def test_a_tool_that_is_not_allowed_is_refused_and_the_turn_goes_on(agents
     assert (await watch.turn_ended(asked)).outcome == "answered"
     [result] = watch.bodies(ToolResult)
     assert result.is_error
+
+
+async def test_no_file_that_a_body_names_is_read_and_no_command_in_it_is_run(
+    agents: Agents,
+) -> None:
+    agent, watch = await agents.spawn("hedda")
+    for file in (agent.claude / "secret.json", agent.state / "notes.md"):
+        file.write_text('{"secret": "TOP-SECRET-42"}')
+    bodies = [
+        f"@{agent.claude}/secret.json",
+        f"see @{agent.state}/notes.md and @notes.md",
+        "/compact",
+        "/clear",
+        "!cat notes.md",
+    ]
+    for body in bodies:
+        asked = await tell(agents.operator, "hedda", body)
+        assert (await watch.turn_ended(asked)).outcome == "answered"
+    requests = agents.api.requests
+    assert len(requests) == len(bodies)
+    assert "TOP-SECRET" not in "".join(str(request.messages) for request in requests)
+    # One conversation that nobody has cleared or made shorter: each prompt is still in it.
+    said = str(requests[-1].messages)
+    assert all(f"\\n{body}\\n" in said for body in bodies)
