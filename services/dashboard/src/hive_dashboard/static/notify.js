@@ -57,5 +57,5 @@ effect(() => {
 export function NotifyMe() {
   if (permission.value !== "default") return null;
   const ask = async () => { permission.value = await Notification.requestPermission(); };
-  return html`<button class="quiet" onClick=${ask}><${Icon} name="inbox" /> Notify me when something waits</button>`;
+  return html`<button class="quiet" onClick=${ask}><${Icon} name="inbox" /> Notify me<span class="wide-only"> when something waits</span></button>`;
 }
