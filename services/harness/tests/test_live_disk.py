@@ -6,9 +6,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from hivecommon.contracts.events import HarnessStarted, StatusChanged, Trouble, TurnStarted
-from hivecommon.contracts.harness import AskHarness
+from hivecommon.contracts.harness import AskHarness, UiTicket
 from hivecommon.contracts.roster import Activity
 from hivetesting.agents import Agents
 from hivetesting.harness import HarnessProcess, stored_events, tell
@@ -71,6 +72,7 @@ async def test_a_disk_that_is_full_is_told_and_the_agent_goes_on_when_there_is_r
     assert "full" in status.trouble_text
     told = await watch.until(lambda event: event.seq == 0)  # not from the file
     assert isinstance(told.body, StatusChanged)
+    await the_page_says_so(agents, agent)
     asked_it = await agents.operator.request(AskHarness(), agent="ulla")
     assert asked_it.status.trouble == "disk_full"
 
@@ -80,6 +82,24 @@ async def test_a_disk_that_is_full_is_told_and_the_agent_goes_on_when_there_is_r
     assert await agent.stop() == 0
     stored = [e for e in await stored_events(agents.operator, "ulla") if e.seq]
     assert [event.seq for event in stored] == list(range(1, len(stored) + 1))
+
+
+async def the_page_says_so(agents: Agents, agent: HarnessProcess) -> None:
+    """What is typed there is refused, or kept where the file has room left."""
+    ticket = await agents.operator.request(UiTicket(), agent=agent.name)
+    secret = ticket.url.partition("#ticket=")[2]
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{agent.port}") as browser:
+        token = (await browser.post("/api/login", json={"ticket": secret})).json()["token"]
+        answers = [
+            await browser.post(
+                "/api/messages",
+                json={"id": f"typed-{number}", "body": "x" * 200_000},
+                headers={"Authorization": f"Bearer {token}"},
+            )
+            for number in range(3)
+        ]
+    assert answers[-1].status_code == 507
+    assert answers[-1].json()["error"]["code"] == "disk_full"
 
 
 async def test_a_disk_that_fills_in_the_middle_of_a_turn_costs_no_answer(

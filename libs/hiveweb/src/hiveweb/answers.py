@@ -23,6 +23,7 @@ _STATUS: Final = {
     "too_many_logins": 429,
     INTERNAL: 500,
     "unavailable": 503,
+    "disk_full": 507,
 }
 _REFUSED: Final = 422
 

@@ -1,5 +1,6 @@
 """The agent's own page: who may use it, and where its parts are."""
 
+import sqlite3
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
@@ -116,5 +117,11 @@ class AgentPage:
                 return JsonResponse(await act(request))
             except HiveError as error:
                 return error_response(error)
+            except sqlite3.OperationalError as error:
+                full = HiveError(
+                    f"the agent's disk does not take it: {error}", code="disk_full",
+                    hint="make room, then try again",
+                )  # fmt: skip
+                return error_response(full)
 
         return guarded
