@@ -29,6 +29,7 @@ KILLS_PER_GAME = 10
 # A turn takes half a second on an idle machine: the points lie within turns and between them.
 SPREAD_S = 1.0
 GAME_S = 180
+PROGRAMS = {"claude": "claude", "keeper": "python"}
 
 pytestmark = pytest.mark.timeout(1500)
 
@@ -94,7 +95,7 @@ async def play(agents: Agents, game: Game, kills: int, chance: random.Random) ->
     for ball in sorted(chance.sample(range(1, game.last + 1), kills)):
         await asked(agents, game, ball)
         await asyncio.sleep(chance.uniform(0, SPREAD_S))
-        victim = chance.choice(["harness", "harness", "cli", "cli", "bus"])
+        victim = chance.choice(["harness", "harness", "claude", "claude", "keeper", "bus"])
         agent = chance.choice(agents.made)
         pause_s = chance.uniform(0, 0.5)
         print(f"game {game.number}, ball {ball}: {victim} of {agent.name}, {pause_s:.2f} s")  # noqa: T201
@@ -122,10 +123,10 @@ async def kill(agents: Agents, agent: HarnessProcess, victim: str, pause_s: floa
         agents.broker.kill()
         await asyncio.sleep(pause_s)
         await asyncio.to_thread(agents.broker.start)
-    elif victim == "cli":
+    elif victim in PROGRAMS:
         # While it is just being started again there is none, and it is not needed to wait for one.
         for pid, program in agent.programs().items():
-            if program == "claude":
+            if program.startswith(PROGRAMS[victim]):
                 os.kill(pid, signal.SIGKILL)
     else:
         agent.kill()

@@ -90,6 +90,20 @@ async def test_a_killed_cli_is_replaced_and_its_turn_comes_again(agents: Agents)
     }
 
 
+async def test_a_killed_keeper_leaves_nothing_running_once_there_is_a_new_one(
+    agents: Agents,
+) -> None:
+    agents.api.script = Rules(Rule(text="work", answer=[ToolUse("Bash", SLEEP)], times=1))
+    agent, watch = await agents.spawn("jette")
+    asked = await tell(agents.operator, "jette", "work")
+    await in_the_middle_of_a_tool(agents, agent)
+    keeper = next(pid for pid, name in agent.programs().items() if name.startswith("python"))
+    os.kill(keeper, signal.SIGKILL)
+    assert (await watch.turn_ended(asked)).outcome == "answered"
+    assert [turn.redelivered for turn in watch.bodies(TurnStarted)] == [False, True]
+    assert "tail" not in agent.programs().values()
+
+
 async def test_a_cli_that_was_killed_while_idle_is_not_noticed_by_anybody(agents: Agents) -> None:
     agent, watch = await agents.spawn("klara")
     await watch.turn_ended(await tell(agents.operator, "klara", "one"))

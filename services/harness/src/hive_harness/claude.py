@@ -15,7 +15,7 @@ import structlog
 from hivecommon.errors import HiveError
 
 from hive_harness import toolbox
-from hive_harness.orphans import MARK
+from hive_harness.orphans import MARK, kill_orphans
 from hive_harness.rules import Rules, mcp_options
 from hive_harness.session import Happening, Prompt, Result
 from hive_harness.toolbox import Tool
@@ -126,6 +126,7 @@ class Claude:
         self._said.clear()
         cli = await self._conversation.find_cli()
         environment = self._conversation.environment()
+        await self._clear_away()
         client = ClaudeSDKClient(self._options(cli, session_id, environment, resume=resume))
         try:
             await client.connect()
@@ -188,6 +189,12 @@ class Claude:
         client, self._client = self._client, None
         if client is not None:
             await _disconnect(client)
+
+    async def _clear_away(self) -> None:
+        """End what a keeper that was killed itself has left of an earlier CLI."""
+        run, us = self._conversation.run, os.getpid()
+        if killed := await asyncio.to_thread(kill_orphans, run, but_of=us):
+            _log.warning("orphans_killed", count=killed)
 
     def _need_client(self) -> "ClaudeSDKClient":
         if self._client is None:
