@@ -94,6 +94,30 @@ async def test_a_subscriptions_limit_is_waited_out_until_it_resets(agents: Agent
     assert again.at >= status.retry_at
 
 
+async def test_a_subscriptions_limit_is_tried_at_once_by_hand(agents: Agents) -> None:
+    token = {"ANTHROPIC_API_KEY": "", "CLAUDE_CODE_OAUTH_TOKEN": "scripted-token"}
+    agents.api.script = in_order([subscription_limited(int(time.time()) + 4 * 3600)])
+    _, watch = await agents.spawn("ylva", environment=token)
+    asked = await tell(agents.operator, "ylva", "please")
+    status = await status_with(watch, "rate_limited")
+    assert status.retry_at is not None
+    assert status.retry_at.timestamp() > time.time() + 3 * 3600
+    assert agents.api.count() == 1  # not tried again by itself
+    assert (await agents.operator.request(RetryNow(), agent="ylva")).changed
+    assert (await watch.turn_ended(asked)).outcome == "answered"
+
+
+async def test_an_overload_is_tried_again_by_itself_after_a_pause(agents: Agents) -> None:
+    agents.api.script = in_order([overloaded()])
+    _, watch = await agents.spawn("zenzi", environment=QUICK)
+    asked = await tell(agents.operator, "zenzi", "please")
+    status = await status_with(watch, "overloaded")
+    assert (await watch.turn_ended(asked)).outcome == "answered"
+    [_, again] = [e for e in watch.events if isinstance(e.body, TurnStarted)]
+    assert status.retry_at is not None
+    assert again.at >= status.retry_at
+
+
 async def test_a_stream_that_is_cut_recovers_within_the_turn(agents: Agents) -> None:
     agents.api.script = in_order([Says("half of it"), CutStream()], [Says("all of it")])
     _, watch = await agents.spawn("zita")
