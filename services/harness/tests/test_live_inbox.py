@@ -96,6 +96,25 @@ async def test_small_messages_of_one_sender_share_a_turn_where_the_agent_says_so
     await settled(agents, "berta")
 
 
+async def test_when_messages_that_share_a_turn_fail_each_is_tried_alone(agents: Agents) -> None:
+    agents.api.script = Rules(
+        Rule(text="begin", answer=[Hang(), Text("one")]),
+        Rule(text="poison", answer=[Error(400, "this cannot be read")]),
+    )
+    _, watch = await agents.spawn("betty", batch=9)
+    await say(agents, "betty", ["begin"], "bob")
+    await agents.asked("begin")
+    ids = await say(agents, "betty", ["b1", "poison", "b3"], "bob")
+    agents.api.release()
+    assert (await watch.turn_ended(ids[2])).outcome == "answered"
+    ended = {end.message_id: end.outcome for end in watch.bodies(TurnEnded)}
+    assert [ended[one] for one in ids] == ["answered", "failed", "answered"]
+    assert order(watch) == ["begin", "b1", "b1", "poison", "b3"]
+    [parked] = watch.bodies(MessageParked)
+    assert parked.message_id == ids[1]
+    await settled(agents, "betty")
+
+
 async def test_recv_takes_an_answer_into_the_running_turn_acknowledged_once_after_it(
     agents: Agents,
 ) -> None:
@@ -206,10 +225,10 @@ async def test_a_message_that_kills_the_harness_five_times_is_parked(agents: Age
 
 async def test_after_a_kill_with_a_crowd_waiting_the_order_is_kept(agents: Agents) -> None:
     crowd = [f"message {number}" for number in range(20)]
-    agents.api.script = Rules(Rule(text="message 3", answer=[Hang()], times=1))
+    agents.api.script = Rules(Rule(text=r"\nmessage 3\n", answer=[Hang()], times=1))
     agent, watch = await agents.spawn("hanna")
     ids = await say(agents, "hanna", crowd, "bob")
-    await agents.asked("message 3\n")
+    await agents.asked("\nmessage 3\n")
     agent.kill()
     more = await say(agents, "hanna", ["after the kill"], "bob")
     agent.start()

@@ -1,5 +1,6 @@
 """What is done next, as a table."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -92,6 +93,7 @@ LARGE = "ä" * (SMALL_BYTES // 2 + 1)
         ([bus(1, attempts=1), bus(2)], 9, [1]),
         ([bus(1), bus(2, attempts=1)], 9, [1]),
         ([PAGE, bus(2, "operator")], 9, [1]),
+        ([replace(bus(1), source=Source.PARKED), replace(bus(2), source=Source.PARKED)], 9, [1]),
     ],
 )
 def test_small_messages_of_one_sender_can_share_a_turn(

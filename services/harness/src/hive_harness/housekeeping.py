@@ -62,7 +62,9 @@ class Housekeeping:
         self._compaction_asked = bool(await self._store.read(_COMPACTION))
 
     async def ask_compaction(self) -> bool:
-        """Have the conversation made shorter; False when that was asked for already."""
+        """Have the conversation made shorter; False when it is to be anyway, or there is none yet."""
+        if not await self._sessions.begun():
+            return False
         changed = not self._compaction_asked
         self._compaction_asked = True
         await self._store.write(**{_COMPACTION: "asked"})

@@ -152,6 +152,12 @@ class Inbox:
                 word = _ACK
         self._on_change()
 
+    def postpone(self, letters: Sequence[Letter]) -> None:
+        """Keep messages whose turn was cut off: they have been tried once more."""
+        for letter in letters:
+            if (held := self._held.get(letter.key)) is not None:
+                held.letter = replace(held.letter, attempts=held.letter.attempts + 1)
+
     def _in_order(self, held: _Held, now: datetime) -> bool:
         # Whichever consumer has brought it: one of them vouches for what was before.
         lanes = (self._lanes[consumer] for consumer in held.deliveries)

@@ -297,9 +297,11 @@ class Store:
 
     async def page_letters(self, limit: int = 20) -> list[Letter]:
         """Return the messages from the page that are not done with, the oldest first."""
-        rows: list[tuple[int, str, str, str]] = await self._database.run(
+        rows: list[tuple[int, str, str, str, int]] = await self._database.run(
             lambda c: c.execute(
-                "SELECT number, id, body, sent_at FROM page WHERE NOT done ORDER BY number LIMIT ?",
+                "SELECT number, id, body, sent_at, coalesce((SELECT attempts FROM letters"
+                "  WHERE key = 'page:' || page.number || ':' || page.id), 0)"
+                " FROM page WHERE NOT done ORDER BY number LIMIT ?",
                 (limit,),
             ).fetchall()
         )
@@ -311,8 +313,9 @@ class Store:
                 sender="operator",
                 body=body,
                 sent_at=datetime.fromisoformat(sent_at),
+                attempts=attempts,
             )
-            for number, id_, body, sent_at in rows
+            for number, id_, body, sent_at, attempts in rows
         ]
 
 
@@ -373,6 +376,8 @@ def _forget_old(connection: sqlite3.Connection) -> None:
         " AND number <= (SELECT max(number) FROM letters) - ?",
         (_KEPT_LETTERS,),
     )
+    # What a restart cut off of the harness's own is begun anew, with another key.
+    connection.execute("DELETE FROM letters WHERE key LIKE 'own:%' AND outcome IS NULL")
     connection.execute(
         "DELETE FROM page WHERE done AND number <= (SELECT max(number) FROM page) - 500"
     )

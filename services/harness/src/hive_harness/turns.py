@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from hive_harness.chores import Chore
-from hive_harness.session import Letter
+from hive_harness.session import Letter, Source
 from hive_harness.trouble import Obstacle
 
 SMALL_BYTES: Final = 4096
@@ -102,4 +102,5 @@ def together(waiting: Sequence[Letter], most: int) -> Sequence[Letter]:
 
 
 def _shares(letter: Letter) -> bool:
-    return not letter.attempts and len(letter.body.encode()) <= SMALL_BYTES
+    tried = letter.attempts or letter.source is Source.PARKED
+    return not tried and len(letter.body.encode()) <= SMALL_BYTES

@@ -53,6 +53,10 @@ class Waiting:
         others = [letter for letter in bus if letter.sender != OPERATOR]
         return [*page, *operators, *wanted, *others]
 
+    def postpone(self, letters: Sequence[Letter]) -> None:
+        """Keep messages whose turn was cut off: they come again, each in a turn of its own."""
+        self._inbox.postpone(letters)
+
     def settle(self, letters: Sequence[Letter], *, failed: bool) -> None:
         """Let the bus know that messages are done with, whose fate is written down."""
         self._inbox.settle(

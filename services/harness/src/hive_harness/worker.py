@@ -265,11 +265,15 @@ class Worker:
         parts = self._parts
         if self._stopping and not turn.result.ok:
             verdict = Again(Obstacle(Code.CLI_CRASHED, "the harness was stopped"))
+        elif isinstance(verdict, GivenUp) and len(turn.letters) > 1:
+            # Perhaps one of them is to blame: each has a turn to itself now.
+            verdict = Again(Obstacle(Code.API_ERROR, verdict.reason, parts.clock()))
         outcome, error = _outcome(verdict)
         parked = await self._write_down(turn, verdict, outcome, error)
         turn.conclude(outcome, error)
         self._tell_parked(turn.letters, parked, error)
         if isinstance(verdict, Again):
+            parts.waiting.postpone(turn.letters)
             if not self._stopping:
                 self._hindrance.hinder(verdict.obstacle)
         else:

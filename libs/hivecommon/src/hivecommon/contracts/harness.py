@@ -96,7 +96,7 @@ class RetryNow(Request[Done], frozen=True, kw_only=True):
 class Compact(Request[Done], frozen=True, kw_only=True):
     """Let the agent save its notes and make its conversation shorter, as soon as no turn runs.
 
-    `changed` is False when that was asked for already.
+    `changed` is False when that was asked for already, or when there is no conversation yet.
     """
 
     subject: ClassVar[str] = "agent.{agent}.compact"

@@ -22,7 +22,7 @@ async def compact(shell: Shell, agent: AgentName) -> None:
         done = await ask_harness(bus, agent, Compact())
     report(
         shell, done, f"{agent} saves its notes and sums up, once no turn runs",
-        f"{agent} was asked for that already",
+        f"{agent} was asked for that already, or has no conversation yet",
     )  # fmt: skip
 
 
