@@ -1,5 +1,6 @@
 """The first hour of a newcomer: up, open, spawn, approve, hello; in the browser and on the command line."""
 
+import asyncio
 import json
 import re
 import subprocess
@@ -10,7 +11,7 @@ from hivetesting.hive import RunningHive, running_hive
 from hivetesting.messages_api.rules import Rule, Rules
 from hivetesting.messages_api.server import ScriptedMessagesApi
 from hivetesting.messages_api.steps import Text, ToolUse
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.needs("chromium")]
 
@@ -56,21 +57,26 @@ def hive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHive]:
 
 
 @pytest.fixture
-async def page(hive: RunningHive) -> AsyncIterator[Page]:
-    """A browser that follows the link which `hive up` printed, or a new one."""
-    printed = re.findall(r'"url":"(http://[^"]+#ticket=[^"]+)"', hive.log)
+async def browser() -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
+        running = await playwright.chromium.launch(
             executable_path="/usr/bin/chromium",
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
         )
-        page = await browser.new_page(viewport={"width": 1280, "height": 800})
-        errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        await page.goto(printed[0])
-        yield page
-        await browser.close()
-        assert errors == []
+        yield running
+        await running.close()
+
+
+@pytest.fixture
+async def page(hive: RunningHive, browser: Browser) -> AsyncIterator[Page]:
+    """A page that follows the link which `hive up` printed; it works once."""
+    printed = re.findall(r'"url":"(http://[^"]+#ticket=[^"]+)"', hive.log)
+    page = await browser.new_page(viewport={"width": 1280, "height": 800})
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    await page.goto(printed[0])
+    yield page
+    assert errors == []
 
 
 async def test_the_printed_link_opens_and_the_first_hour_goes_well(
@@ -97,6 +103,30 @@ async def test_the_printed_link_opens_and_the_first_hour_goes_well(
     await page.locator("#message").fill("hello")
     await page.get_by_role("button", name="send").click()
     await expect(page.get_by_text("hello from the model").first).to_be_visible(timeout=60_000)
+
+
+async def test_two_tabs_that_approve_at_once_spawn_once(
+    hive: RunningHive, browser: Browser
+) -> None:
+    assert hive.hive("spawn", "nina", "--request").code == 0
+    tabs = [await browser.new_page() for _ in range(2)]
+    buttons = []
+    for tab in tabs:
+        await tab.goto(hive.hive("open", "--no-browser").out.split()[0])
+        await tab.get_by_role("link", name="Approvals").first.click()
+        card = tab.get_by_role("article").filter(has_text="nina")
+        button = card.get_by_role("button", name="Approve")
+        await expect(button).to_be_enabled(timeout=30_000)
+        buttons.append(button)
+    # Both clicks are on their way before either tab hears of the other's.
+    await asyncio.gather(*(button.evaluate("one => one.click()") for button in buttons))
+    for tab in tabs:
+        decided = tab.locator(".decided").filter(has_text="nina")
+        await expect(decided).to_contain_text("done", timeout=60_000)
+    jobs = hive.hive("jobs", "--json").json["jobs"]
+    assert [job["verb"] for job in jobs if job["agent"] == "nina"] == ["spawn"]
+    approvals = hive.hive("approvals", "--json").json["approvals"]
+    assert [one["state"] for one in approvals if one["agent"] == "nina"] == ["done"]
 
 
 def test_the_command_line_tells_the_same(hive: RunningHive) -> None:
