@@ -54,6 +54,7 @@ _OUTCOMES: Final = {
     "request_id_reused": Outcome.REFUSED,
     "too_late": Outcome.REFUSED,
     "too_many_pending": Outcome.REFUSED,
+    "unsafe_dir": Outcome.REFUSED,
 }
 
 

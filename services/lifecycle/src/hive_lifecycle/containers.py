@@ -148,13 +148,21 @@ class Containers:
         (await self._systemctl("daemon-reload")).check()
 
     async def last_words(self, container: str) -> str:
-        """Return the last line that the container's unit wrote to the journal."""
-        argv = [self._tools.journalctl, "-u", unit_name(container), "-n", "1", "-o", "cat"]
-        try:
-            done = await self._run([*argv, "--no-pager"], timeout_s=_QUICK_S)
-        except HiveError:  # it only adds to an error that is on its way
-            return ""
-        return _last_line(done) if done.code == 0 and done.stdout else ""
+        """Return what the container's nspawn last wrote to the journal, at most three lines.
+
+        systemd writes about the unit as well, and comes last; the unit's own lines bear its
+        SyslogIdentifier=, which is nixos-container's. Without such lines, all count.
+        """
+        argv = [self._tools.journalctl, "-u", unit_name(container), "-n", "3", "-o", "cat"]
+        for own in (["-t", f"container {container}"], []):
+            try:
+                done = await self._run([*argv, *own, "--no-pager"], timeout_s=_QUICK_S)
+            except HiveError:  # it only adds to an error that is on its way
+                return ""
+            words = done.stdout.decode(errors="replace").split("\n") if done.code == 0 else []
+            if said := "; ".join(line.strip() for line in words if line.strip()):
+                return said[:500]
+        return ""
 
     async def _show(self, pattern: str) -> list[UnitState]:
         done = await self._systemctl(

@@ -43,8 +43,12 @@ from hivetesting.nixos.{module} import main
 sys.exit(main({root!r}))
 """
 JOURNALCTL = """#!/bin/sh
-while [ $# -gt 0 ]; do case "$1" in -u) unit=$2; shift;; esac; shift; done
-tail -n 1 "{journal}/$unit.log" 2>/dev/null
+lines=10 systemd=.
+while [ $# -gt 0 ]; do case "$1" in
+  -u) unit=$2; shift;; -n) lines=$2; shift;; -t) systemd="^systemd: "; shift;;
+esac; shift; done
+if [ "$systemd" = . ]; then tail -n "$lines" "{journal}/$unit.log" 2>/dev/null
+else grep -v "$systemd" "{journal}/$unit.log" 2>/dev/null | tail -n "$lines"; fi
 """
 PATIENCE_S = 60.0
 

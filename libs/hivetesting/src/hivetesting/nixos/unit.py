@@ -175,7 +175,7 @@ class Unit:
             self.active, self.sub = "failed", "failed"
             # The reason of the last end stays where there was one (service_enter_dead in systemd).
             self.result = "start-limit-hit" if self.result == "success" else self.result
-            self._log(f"{self.unit}: Start request repeated too quickly.")
+            self._log(f"systemd: {self.unit}: Start request repeated too quickly.")
             raise self._failed()
         self._starts.append(now)
         self._stopping = False
@@ -203,7 +203,7 @@ class Unit:
                 async with asyncio.timeout(self._start_timeout_s()):
                     await self._await_ready(pipe.fileno())
             except TimeoutError:
-                self._log("start operation timed out. Terminating.")
+                self._log(f"systemd: {self.unit}: start operation timed out. Terminating.")
                 self.result = "timeout"
                 self._kill_all()
         code = await self.process.wait()
