@@ -12,6 +12,7 @@ from hivetesting.messages_api.steps import Text, ToolUse
 
 from bench.frame.figures import Figure, Result, total
 from bench.frame.lone import Lone, lone_agent
+from bench.frame.resident import pss_mb, rss_mb
 
 AIM_MB: Final = 90
 GROWTH_MB: Final = 5
@@ -37,16 +38,18 @@ async def measure() -> Result:
         async with lone_agent(api) as lone:
             await lone.turn("hello")
             process = psutil.Process(lone.harness.pid)
-            idle, cli = _rss(process), _children_rss(process)
+            idle, cli = rss_mb(process.pid), _children_mb(process)
+            own = pss_mb(process.pid)
             settled, files = idle, process.num_fds()
             for number in range(1, _TURNS + 1):
                 await lone.turn("work")
                 if number == _SETTLED:
-                    settled, files = _rss(process), process.num_fds()
-            after, files_after = _rss(process), process.num_fds()
+                    settled, files = rss_mb(process.pid), process.num_fds()
+            after, files_after = rss_mb(process.pid), process.num_fds()
             kept = _kept(lone)
     figures: list[Figure] = [
         total("harness, idle, RSS", [idle], "MB", at_most=AIM_MB),
+        *([total("harness, idle, PSS", [own], "MB")] if own is not None else []),
         total("raw: the SDK and our libraries imported", [await _bare_mb()], "MB"),
         total(f"harness after {_SETTLED} turns, RSS", [settled], "MB"),
         total(f"harness after {_TURNS} turns, RSS", [after], "MB"),
@@ -59,16 +62,15 @@ async def measure() -> Result:
         name="harness_memory",
         title="memory of one agent's harness, without its CLI",
         figures=figures,
-        notes=["a turn here is a prompt, two tools and a word: four requests to the API"],
+        notes=[
+            "RSS counts the pages of libraries that all agents share; PSS divides them",
+            "a turn here is a prompt, two tools and a word: four requests to the API",
+        ],
     )
 
 
-def _rss(process: psutil.Process) -> float:
-    return float(process.memory_info().rss) / _MB
-
-
-def _children_rss(process: psutil.Process) -> float:
-    return sum(_rss(child) for child in process.children(recursive=True))
+def _children_mb(process: psutil.Process) -> float:
+    return sum(rss_mb(child.pid) for child in process.children(recursive=True))
 
 
 def _kept(lone: Lone) -> float:

@@ -1,17 +1,15 @@
 """Memory of the bus and the services when nothing happens."""
 
 import asyncio
-import re
-from pathlib import Path
 from typing import Final
 
 import psutil
 
 from bench.frame.figures import Figure, Result, total
+from bench.frame.resident import pss_mb, rss_mb
 from bench.frame.swarm import swarm
 
 AIM_MB: Final = 250
-_MB: Final = 1_000_000
 _STEADY_LOOKS: Final = 8
 _LOOK_S: Final = 0.25
 _PATIENCE_S: Final = 15
@@ -26,8 +24,8 @@ async def measure() -> Result:
                 name: process.pid for name, process in processes.items()
             }
             await _rest(list(pids.values()))
-            rss = {name: _rss(pid) for name, pid in pids.items()}
-            pss = {name: _pss(pid) for name, pid in pids.items()}
+            rss = {name: rss_mb(pid) for name, pid in pids.items()}
+            pss = {name: pss_mb(pid) for name, pid in pids.items()}
     lines: list[Figure] = []
     for name in pids:
         lines.append(total(f"{name}, RSS", [rss[name]], "MB"))
@@ -49,7 +47,7 @@ async def _rest(pids: list[int]) -> None:
     """Return when the memory of all has not changed for two seconds, or after 15 s."""
     unchanged, before = 0, 0.0
     for _ in range(int(_PATIENCE_S / _LOOK_S)):
-        now = sum(_rss(pid) for pid in pids)
+        now = sum(rss_mb(pid) for pid in pids)
         unchanged = unchanged + 1 if now == before else 0
         before = now
         if unchanged == _STEADY_LOOKS:
@@ -61,18 +59,3 @@ def _server() -> int:
     return next(
         int(child.pid) for child in psutil.Process().children() if child.name() == "nats-server"
     )
-
-
-def _rss(pid: int) -> float:
-    return float(psutil.Process(pid).memory_info().rss) / _MB
-
-
-def _pss(pid: int) -> float | None:
-    """Return proc(5)'s proportional set size; None where the kernel does not tell."""
-    try:
-        found = re.search(
-            r"^Pss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE
-        )
-    except OSError:
-        return None
-    return int(found[1]) * 1024 / _MB if found else None
