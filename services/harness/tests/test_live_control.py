@@ -129,6 +129,7 @@ async def test_a_new_session_begins_with_the_next_turn_and_knows_nothing_of_the_
     assert not (await agents.operator.request(NewSession(), agent="frida", timeout_s=15)).changed
     await watch.turn_ended(await tell(agents.operator, "frida", "remember the turnip"))
     assert (await agents.operator.request(NewSession(), agent="frida")).changed
+    assert not (await agents.operator.request(NewSession(), agent="frida")).changed
     await watch.turn_ended(await tell(agents.operator, "frida", "what was it?"))
     last = agents.api.requests[-1]
     assert "what was it?" in str(last.messages)
@@ -136,6 +137,21 @@ async def test_a_new_session_begins_with_the_next_turn_and_knows_nothing_of_the_
     first, second = watch.bodies(HarnessStarted)
     assert first.session_id != second.session_id
     assert not second.resumed
+
+
+async def test_a_new_session_that_was_asked_for_in_a_turn_begins_also_after_a_kill(
+    agents: Agents,
+) -> None:
+    agents.api.script = Rules(Rule(text="hang", answer=[Hang()], times=1))
+    agent, watch = await agents.spawn("fritzi")
+    await watch.turn_ended(await tell(agents.operator, "fritzi", "remember the turnip"))
+    asked = await tell(agents.operator, "fritzi", "hang")
+    await agents.asked("hang")
+    assert (await agents.operator.request(NewSession(), agent="fritzi")).changed
+    agent.kill()
+    agent.start()
+    await watch.turn_ended(asked)
+    assert "turnip" not in str(agents.api.requests[-1].messages)
 
 
 async def test_model_and_effort_count_from_the_next_turn_on_and_after_restarts(
@@ -171,6 +187,15 @@ async def test_model_and_effort_count_from_the_next_turn_on_and_after_restarts(
     assert "two" in str(agents.api.requests[-1].messages)
     with pytest.raises(HiveError, match="effort"):
         await agents.operator.request(SetModel(effort="enormous"), agent="gerda")
+
+
+async def test_a_model_that_is_chosen_while_the_cli_starts_counts_for_the_first_turn(
+    agents: Agents,
+) -> None:
+    _, watch = await agents.spawn("gesa")
+    await agents.operator.request(SetModel(model=OTHER_MODEL), agent="gesa", timeout_s=20)
+    await watch.turn_ended(await tell(agents.operator, "gesa", "one"))
+    assert [request.model for request in agents.api.requests] == [OTHER_MODEL]
 
 
 async def test_a_cli_that_grew_too_large_is_started_anew_between_turns(agents: Agents) -> None:

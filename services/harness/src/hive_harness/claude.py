@@ -99,6 +99,7 @@ class Claude:
         self._environment: dict[str, str] = {}
         self.choice = Choice(conversation.model, conversation.effort)
         """Counts from the next `connect` on."""
+        self._chosen = self.choice
 
     @property
     def outdated(self) -> bool:
@@ -107,6 +108,11 @@ class Claude:
         A login of the CLI's own it takes up by itself; variables it has for life.
         """
         return self._client is not None and self._environment != self._conversation.environment()
+
+    @property
+    def choice_waits(self) -> bool:
+        """Whether the CLI runs with another model or effort than was chosen."""
+        return self._client is not None and self._chosen != self.choice
 
     @property
     def connected(self) -> bool:
@@ -124,6 +130,7 @@ class Claude:
         from claude_agent_sdk import ClaudeSDKClient, ClaudeSDKError  # noqa: PLC0415 - heavy, see load_sdk
 
         self._said.clear()
+        self._chosen = self.choice
         cli = await self._conversation.find_cli()
         environment = self._conversation.environment()
         await self._clear_away()

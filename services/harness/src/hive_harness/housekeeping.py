@@ -50,7 +50,6 @@ class Housekeeping:
         self._new_session_asked = False
         self._compaction_asked = False
         self._notes_saved = False
-        self._settings_changed = False
         self._compacted = False
         self._compacted_to: float | None = None
         self._cli_bytes = 0
@@ -71,9 +70,10 @@ class Housekeeping:
         return changed
 
     async def ask_new_session(self) -> bool:
-        """Have the next turn begin a new conversation; False when it does anyway."""
-        if self._new_session_asked or not await self._sessions.begun():
+        """Have the next turn begin a new conversation, also after a kill; False when it does anyway."""
+        if not await self._sessions.begun():
             return False
+        await self._sessions.begin_anew()
         self._new_session_asked = True
         return True
 
@@ -81,10 +81,7 @@ class Housekeeping:
         """Note another model or effort; an empty word stands for what `agent.toml` says."""
         words = {_MODEL: model, _EFFORT: effort}
         await self._store.write(**{key: word for key, word in words.items() if word is not None})
-        chosen = await self._chosen()
-        if chosen != self._claude.choice:
-            self._claude.choice = chosen
-            self._settings_changed = self._claude.connected
+        self._claude.choice = chosen = await self._chosen()
         self._board.change(model=chosen.model, effort=chosen.effort)
 
     def next(self) -> Chore | None:
@@ -94,7 +91,7 @@ class Housekeeping:
             House(
                 new_session_asked=self._new_session_asked,
                 compaction_asked=self._compaction_asked,
-                settings_changed=self._settings_changed,
+                settings_changed=self._claude.choice_waits,
                 notes_saved=self._notes_saved,
                 context_used=status.context_used,
                 compact_at=self._bounds.compact_at,
@@ -110,7 +107,6 @@ class Housekeeping:
             await self._sessions.begin_anew()
             await self._forget_conversation()
         await self._claude.close()
-        self._settings_changed = False
         self._cli_bytes = 0
 
     def letter(self, chore: Chore) -> Letter:
