@@ -63,9 +63,12 @@ def test_a_rate_limit_ends_with_6_and_says_how_long(scripted: Place) -> None:
 @pytest.mark.parametrize("status", [502, 503, 504])
 def test_a_forge_behind_a_dead_proxy_is_away(scripted: Place, status: int) -> None:
     assert scripted.site.script is not None
-    scripted.site.script.faults.order("GET", Fault(status, "<html>\nbad   gateway</html>"))
+    page = "<!DOCTYPE html>\n<html>\nbad   gateway</html>"
+    scripted.site.script.faults.order("GET", Fault(status, page, html=True))
     result = scripted.alice("list")
     assert (result.code, len(result.stderr.splitlines())) == (6, 1)
+    assert result.stderr.startswith("hive-forge: the forge is away: ")
+    assert "<" not in result.stderr
 
 
 def test_a_forge_that_is_not_there_is_away(place: Place) -> None:

@@ -209,5 +209,7 @@ def _words(answer: Answer) -> str:
         text = "; ".join([message, *causes]) if message else "; ".join(causes)
     except (ValueError, AttributeError):
         text = answer.body.decode("utf-8", "replace")
+        if text.lstrip().startswith("<"):
+            text = ""  # a page for browsers; what it says is the status
     line = " ".join(text.split())[:MAX_WORDS]
     return line or http.client.responses.get(answer.status, "no reason given")

@@ -4,6 +4,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 from hiveforge import show, texts
 from hiveforge.checkout import current_branch
@@ -268,6 +269,21 @@ def run_list(run: Run) -> Exit | None:
     return None
 
 
+def _need_branch(client: Client, branch: str) -> None:
+    """Raise when the forge has no such branch; one of a fork is not looked for."""
+    if ":" in branch:
+        return
+    try:
+        client.get(f"{client.repo}/branches/{quote(branch)}")
+    except ForgeError as error:
+        if error.status is Exit.NOT_FOUND:
+            raise ForgeError(
+                f"not found: {branch!r} is no branch on the forge",
+                Exit.NOT_FOUND,
+                hint="push first",
+            ) from None
+
+
 def run_create(run: Run) -> Exit | None:
     """Open a pull request."""
     client, args = run.client, run.args
@@ -291,8 +307,10 @@ def run_create(run: Run) -> Exit | None:
     try:
         made = client.post(f"{client.repo}/pulls", fields)
     except ForgeError as error:
-        if error.status is Exit.NOT_FOUND:
-            error.hint = f"are {fields['base']!r} and {head!r} branches on the forge? push first"
+        # One forge answers a branch that it does not have with 404, another with an error inside.
+        if error.status in {Exit.NOT_FOUND, Exit.FAILED}:
+            for branch in (fields["base"], head):
+                _need_branch(client, branch)
         raise
     run.out.show(f"#{made['number']} {show.line(made.get('html_url'))}", made)
     texts.verify_kept(body, made.get("body"))

@@ -10,7 +10,7 @@ class Fault:
     """One answer other than the true one.
 
     `after` lets the request act first and spoils only its answer. `cut` closes the connection
-    without any answer; `hang` gives none until the caller goes away.
+    without any answer; `hang` gives none until the caller goes away. `html` makes the message a page.
     """
 
     status: int = 500
@@ -19,6 +19,7 @@ class Fault:
     after: bool = False
     cut: bool = False
     hang: bool = False
+    html: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from hivetesting.forge import (
@@ -111,6 +111,8 @@ async def _spoil(fault: Fault | None, request: Request) -> Response:
         # ASGI has no word for hanging up; this is uvicorn's own object behind `receive`.
         request.receive.__self__.transport.abort()  # type: ignore[attr-defined]
         return Response()
+    if fault.html:
+        return HTMLResponse(fault.message, fault.status, fault.headers)
     return JSONResponse({"message": fault.message, "url": ""}, fault.status, fault.headers)
 
 
