@@ -54,7 +54,8 @@ async def alice(broker: Broker) -> AsyncIterator[Alice]:
         "hive.list", "hive.destroy", "hive.approvals.approve", "svc.approvals.spawn",
         "agent.bob.interrupt", "deliver.bob", "_INBOX.lifecycle.x", "_R_.x", "_INBOX_bob.x",
         "$JS.API.STREAM.PURGE.INBOX", "$JS.API.CONSUMER.MSG.NEXT.INBOX.bob", "$JS.API.INFO",
-        "$JS.ACK.INBOX.bob.1.1.1.1.1", "$KV.roster.bob", "$SYS.REQ.SERVER.PING", "$SRV.PING",
+        "$JS.ACK.INBOX.bob.1.1.1.1.1", "$JS.ACK.INBOX.bob_operator.1.1.1.1.1",
+        "$KV.roster.bob", "$SYS.REQ.SERVER.PING", "$SRV.PING",
     ],
 )  # fmt: skip
 async def test_publishing_as_somebody_else_is_refused(alice: Alice, subject: str) -> None:

@@ -61,13 +61,20 @@ async def apply(hive: Hive, commit: str, approval: int, base: str | None = None)
 async def test_an_approved_commit_is_what_the_agent_then_is(hive: Hive) -> None:
     await hive.spawn("alice", AgentSettings(persona="a poet"))
     before = (await hive.row("alice")).pid
-    text = 'persona = "a painter"\nrecipients = ["bob"]\n[tools]\ndeny = ["WebFetch"]\n'
+    text = (
+        'persona = "a painter"\nrecipients = ["bob"]\neffort = "high"\n'
+        '[tools]\ndeny = ["WebFetch"]\n[inbox]\nbatch = 5\n'
+        '[context]\ncompact_at = 0.5\ncli_memory = "2G"\n'
+    )
     wanted = manager_of(hive).commit(agent__toml=text)
     job = await apply(hive, wanted[:9], 7)
     assert job.error is None
     assert [step.text for step in job.steps][-1] == f"deployed/7: main is {wanted[:10]}"
     assert (told(hive)["persona"], told(hive)["recipients"]) == ("a painter", ["bob"])
     assert told(hive)["tools_denied"] == ["WebFetch"]
+    assert [told(hive)[key] for key in ("effort", "batch", "compact_at", "cli_memory_bytes")] == [
+        "high", 5, 0.5, 2 << 30,
+    ]  # fmt: skip
     assert (await hive.row("alice")).pid != before
     assert await stages(hive, 7) == [
         Stage.PROPOSAL, Stage.APPROVED, Stage.BUILDING, Stage.DEPLOYED,
