@@ -19,7 +19,8 @@ HARNESS = (
     "readlink /run/current-system > /state/system; touch /root/.claude/was-here; exec sleep 600"
 )
 
-pytestmark = [pytest.mark.needs("bwrap", "flock")]
+# A whole host is started for each: on a busy machine that takes long, and nothing hangs.
+pytestmark = [pytest.mark.needs("bwrap", "flock"), pytest.mark.timeout(600)]
 
 
 @pytest.fixture

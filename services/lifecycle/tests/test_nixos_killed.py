@@ -55,7 +55,8 @@ MOMENTS = [
     (SPAWN, "remove", "destroy.h-alice", ALONE),
 ]
 
-pytestmark = [pytest.mark.needs("bwrap", "flock")]
+# A whole host is started for each: on a busy machine that takes long, and nothing hangs.
+pytestmark = [pytest.mark.needs("bwrap", "flock"), pytest.mark.timeout(600)]
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from hivetesting.nixos.host import nixos_host, until
 PROJECT = Path(__file__).resolve().parents[3]
 HARNESS = "readlink /run/current-system > /state/system; exec sleep 600"
 
-pytestmark = [pytest.mark.needs("bwrap", "flock")]
+# A whole host is started for each: on a busy machine that takes long, and nothing hangs.
+pytestmark = [pytest.mark.needs("bwrap", "flock"), pytest.mark.timeout(600)]
 
 
 @pytest.fixture

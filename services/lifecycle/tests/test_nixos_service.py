@@ -33,7 +33,8 @@ PROJECT = Path(__file__).resolve().parents[3]
 HARNESS = Path(__file__).with_name("stand_in.py").read_text()
 Hive = Any  # conftest's; pytest cannot import it from here
 
-pytestmark = [pytest.mark.needs("bwrap", "flock")]
+# A whole host is started for each: on a busy machine that takes long, and nothing hangs.
+pytestmark = [pytest.mark.needs("bwrap", "flock"), pytest.mark.timeout(600)]
 
 
 @pytest.fixture
