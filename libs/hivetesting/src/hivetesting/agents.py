@@ -5,6 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from hivecommon.bus import Bus
+from hivecommon.contracts.base import fill
+from hivecommon.contracts.inbox import InboxMessage
+from hivecommon.contracts.streams import EVENTS, INBOX
+from hivecommon.names import parse_agent_name
 
 from hivetesting.broker import Broker
 from hivetesting.harness import AgentWatch, HarnessProcess
@@ -26,8 +30,16 @@ class Agents:
     async def register(
         self, name: str, *, environment: dict[str, str] | None = None, **settings: Any
     ) -> HarnessProcess:
-        """Make an agent whose harness does not run yet; `settings` are fields of `HarnessConfig`."""
+        """Make an agent whose harness does not run yet; `settings` are fields of `HarnessConfig`.
+
+        Nothing is left of one that an earlier test gave the same name on the same bus.
+        """
         await self.broker.register(name, settings.get("recipients"))
+        for stream, subject in (
+            (EVENTS.name, fill("events.{agent}.>", agent=name)),
+            (INBOX.name, InboxMessage.filter_for(parse_agent_name(name))),
+        ):
+            await self.lifecycle.jetstream.purge_stream(stream, subject=subject)
         agent = HarnessProcess(
             self.broker, self.directory / name, name, self.api.base_url, settings, environment or {}
         )
