@@ -1,5 +1,6 @@
 """What an operator changes on the agent's page: pause, model, conversation, messages that were set aside."""
 
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -169,6 +170,35 @@ async def test_what_runs_now_is_named_with_its_time_and_stopped(agents: Agents) 
         await page.get_by_role("button", name="Stop").click()
         await expect(page.locator(".turn .outcome")).to_contain_text("interrupted")
         await expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+
+
+async def test_what_the_disk_does_not_take_is_said_and_can_be_sent_again(agents: Agents) -> None:
+    agent, watch = await agents.spawn("yara")
+    await watch.status(lambda status: status.activity == "idle")
+    async with browser_page(await url_of(agents, "yara"), size=DESK, refusals=True) as page:
+        other = sqlite3.connect(agent.state / "hyperhive-harness.sqlite", isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        await page.get_by_label("message to yara").fill("remember this")
+        await page.keyboard.press("Control+Enter")
+        sent = page.locator(".outgoing")
+        await expect(sent).to_have_attribute("data-state", "failed")
+        await expect(sent).to_contain_text("does not take it")
+        other.execute("ROLLBACK")
+        other.close()
+        await sent.get_by_role("button", name="Try again").click()
+        await expect(page.get_by_text("You said: ")).to_be_visible()
+        await expect(sent).to_have_count(0)
+
+
+async def test_its_conversation_is_made_shorter_when_it_is_asked_to(agents: Agents) -> None:
+    _, watch = await agents.spawn("zelda")
+    await watch.turn_ended(await tell(agents.operator, "zelda", "first"))
+    async with browser_page(await url_of(agents, "zelda"), size=DESK) as page:
+        await page.get_by_role("button", name="Compact now").click()
+        await expect(page.get_by_role("status").filter(has_text="saves its notes")).to_be_visible()
+        own = page.locator(".turn > .own")
+        await expect(own.first).to_contain_text("saves its notes, on its own")
+        await expect(own.first).to_contain_text("answered")
 
 
 async def test_no_act_on_the_page_is_carried_out_without_a_token(agents: Agents) -> None:

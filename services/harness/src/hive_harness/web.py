@@ -6,9 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
 from hivecommon.contracts.base import Reply
 from hivecommon.contracts.harness import Ticket
-from hivecommon.errors import HiveError
+from hivecommon.errors import INTERNAL, HiveError
 from hiveweb.answers import JsonResponse, error_response
 from hiveweb.bundle import StaticBundle
 from hiveweb.feed import Feed
@@ -33,6 +34,8 @@ OPERATOR_HOLDER: Final = "operator"
 _STATIC: Final = Path(__file__).parent / "static"
 # A browser on this host reaches a page that listens on every address by the loopback one.
 _ANY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound to here
+
+_log = structlog.get_logger()
 
 
 class AgentPage:
@@ -123,5 +126,10 @@ class AgentPage:
                     hint="make room, then try again",
                 )  # fmt: skip
                 return error_response(full)
+            except Exception:  # noqa: BLE001 - logged with its traceback, answered as `internal`
+                _log.exception("page_act_failed", path=request.url.path)
+                hint = f"see `hive logs {self._settings.name} --level error`"
+                message = "something went wrong inside the harness"
+                return error_response(HiveError(message, code=INTERNAL, hint=hint))
 
         return guarded
