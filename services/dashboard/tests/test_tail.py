@@ -189,3 +189,33 @@ async def test_a_stream_that_does_not_exist_yet_is_waited_for(
         await bus.drain()
 
     assert reader.texts == ["a"]
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["while it closes", "once it is closed"])
+async def test_a_cancellation_counts_although_the_connection_ends(
+    broker: Broker, connect: Connect, *, closed: bool
+) -> None:
+    bus = await connect(broker.service_login("lifecycle"))
+    await bus.declare(EVENTS)
+    reader = Reader()
+    subject = f"events.hive.lifecycle.tail-{closed}".lower()
+    await publish(bus, subject, "one")
+    part = Part(EVENTS.name, (subject,), history=5)
+    following = asyncio.ensure_future(follow(bus, part, reader.take, caught_up=reader.caught_up))
+    await reader.until(1)
+    if closed:
+        await bus.client.close()
+        following.cancel()
+    else:
+        ending = asyncio.ensure_future(bus.client.drain())
+        while not bus.client.is_draining:
+            await asyncio.sleep(0)
+        following.cancel()
+        await ending
+    done, _ = await asyncio.wait([following], timeout=20)
+    try:
+        assert done
+    finally:
+        while not following.done():  # as often as it takes, where once did not do
+            following.cancel()
+            await asyncio.sleep(0.05)

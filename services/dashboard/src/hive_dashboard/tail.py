@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -94,6 +95,7 @@ async def follow(
                 await tell()
             await _pull(bus, consumer, skip, take_in_order)
         except (nats.errors.Error, nats.js.errors.Error, _Lost) as error:
+            _leave_if_cancelled()
             _log.debug("tail_retries", stream=part.stream, reason=str(error))
             await asyncio.sleep(_RETRY_S)
 
@@ -152,8 +154,19 @@ async def _pull(bus: Bus, consumer: ConsumerInfo, skip: int, take: Take) -> None
             await bus.client.publish(subject, request, reply=inbox)
             skip = await _take_batch(subscription, skip, take)
     finally:
-        if not bus.client.is_closed:
+        with suppress(nats.errors.Error):  # it would take the place of a cancellation
             await subscription.unsubscribe()
+
+
+def _leave_if_cancelled() -> None:
+    """Go on being cancelled where that was swallowed.
+
+    nats-py turns a cancellation that meets a closed connection into an error of its own (2.16,
+    `Subscription.next_msg`), and before Python 3.12 `asyncio.wait_for` can lose one.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def _take_batch(subscription: Subscription, skip: int, take: Take) -> int:
@@ -161,6 +174,7 @@ async def _take_batch(subscription: Subscription, skip: int, take: Take) -> int:
     taken = 0
     while taken < _PULL_BATCH:
         msg = await subscription.next_msg(timeout=_SILENT_S)
+        _leave_if_cancelled()
         status = (msg.headers or {}).get("Status")
         if status == "100":  # a heartbeat
             continue
