@@ -38,6 +38,11 @@ def order(watch: AgentWatch) -> list[str]:
     return [turn.body for turn in watch.bodies(TurnStarted)]
 
 
+async def next_two(agents: Agents, name: str) -> list[str]:
+    items = await agents.operator.request(ReadOpenItems(), agent=name, timeout_s=15)
+    return [one.first_line for one in items.waiting[:2]]
+
+
 async def begun(watch: AgentWatch, turn: int) -> None:
     await watch.until(lambda e: isinstance(e.body, TurnStarted) and e.turn == turn)
 
@@ -55,6 +60,9 @@ async def test_an_operators_message_overtakes_a_crowd_and_is_handled_once(agents
     await agents.asked("begin")
     waiting = await say(agents, "anna", crowd, "bob")
     [urgent, again] = [await tell(agents.operator, "anna", body) for body in ("urgent", "and this")]
+    async with asyncio.timeout(60):
+        while await next_two(agents, "anna") != ["urgent", "and this"]:
+            pass
     agents.api.release()
     await watch.turn_ended(urgent)
     await watch.turn_ended(again)
