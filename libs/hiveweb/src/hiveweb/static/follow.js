@@ -6,6 +6,7 @@ const NEAR_END = 120; // px: nearer to the end than this, the page follows
 const NEAR_START = 600; // px: nearer to the start than this, more is shown
 const SHOWN = 60; // blocks at the end; more are shown to whoever scrolls up
 const MORE = 40;
+const ANCHORS = 3;
 
 /**
  * Follow the end of `blocks` (each has a `key`) in `scroller()`, whose `[role=log]` holds their elements.
@@ -46,16 +47,19 @@ export function useFollow(blocks, scroller, onStart) {
       } else if (scrollTop < before - 2) leaveEnd(); // only a scroll upwards leaves the end: content that grows below does not
       before = scrollTop;
       state.place = placeOf(box);
-      if (scrollTop < NEAR_START && !state.following) {
-        if (state.first > 0) setFirstKey(state.blocks[Math.max(0, state.first - MORE)].key);
-        else state.onStart?.();
-      }
+      mindStart();
+    };
+    const mindStart = () => {
+      if (box.scrollTop >= NEAR_START || state.following) return;
+      if (state.first > 0) setFirstKey(state.blocks[Math.max(0, state.first - MORE)].key);
+      else state.onStart?.();
     };
     const grown = new ResizeObserver(() => {
       if (state.following) box.scrollTop = box.scrollHeight;
       else keepPlace(box, state.place);
       before = box.scrollTop;
       if (!state.following && fromEnd(box) < NEAR_END) toEnd();
+      mindStart(); // whoever is at the very top scrolls no further
     });
     // What is unfolded is to be read from its beginning.
     const onClick = (event) => { if (event.target.closest?.("[role=log] summary")) leaveEnd(); };
@@ -76,17 +80,16 @@ export function useFollow(blocks, scroller, onStart) {
 const fromEnd = (box) => box.scrollHeight - box.clientHeight - box.scrollTop;
 const logOf = (box) => box.querySelector("[role=log]");
 
-/** The first block in view, and how far from the top it is. */
+/** The first blocks in view, and how far from the top they are: one whose beginning comes later is drawn anew. */
 function placeOf(box) {
-  for (const element of logOf(box)?.children ?? []) {
-    const { top, bottom } = element.getBoundingClientRect();
-    if (bottom > 0 && bottom > box.getBoundingClientRect().top) return { element, top };
-  }
-  return null;
+  const edge = Math.max(0, box.getBoundingClientRect().top);
+  const elements = [...(logOf(box)?.children ?? [])];
+  const first = elements.findIndex((element) => element.getBoundingClientRect().bottom > edge);
+  return first < 0 ? [] : elements.slice(first, first + ANCHORS).map((element) => ({ element, top: element.getBoundingClientRect().top }));
 }
 
 function keepPlace(box, place) {
-  if (!place?.element.isConnected) return;
-  const moved = place.element.getBoundingClientRect().top - place.top;
+  const anchor = place?.find(({ element }) => element.isConnected);
+  const moved = anchor ? anchor.element.getBoundingClientRect().top - anchor.top : 0;
   if (Math.abs(moved) > 1) box.scrollTop += moved;
 }
