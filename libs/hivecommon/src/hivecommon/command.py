@@ -96,10 +96,7 @@ async def run(
             start_new_session=True,
         )
     except OSError as error:
-        raise HiveError(
-            f"cannot run {argv[0]!r}: {error.strerror or error}", code="no_command",
-            hint="is it installed and in PATH?",
-        ) from error  # fmt: skip
+        raise _no_command(argv[0], error) from error
     try:
         async with asyncio.timeout(timeout_s):
             stdout, stderr = await _communicate(process, stdin)
@@ -179,6 +176,13 @@ Converse = Callable[[Sequence[str], Mapping[str, str]], AbstractAsyncContextMana
 """How modules are given `converse`."""
 
 
+def _no_command(program: str, error: OSError) -> HiveError:
+    return HiveError(
+        f"cannot run {program!r}: {error.strerror or error}", code="no_command",
+        hint="is it installed and in PATH?",
+    )  # fmt: skip
+
+
 @asynccontextmanager
 async def converse(argv: Sequence[str], env: Mapping[str, str]) -> AsyncIterator[Dialogue]:
     """Run `argv` for the length of the block; then its whole process group is killed and reaped.
@@ -195,10 +199,7 @@ async def converse(argv: Sequence[str], env: Mapping[str, str]) -> AsyncIterator
             start_new_session=True,
         )
     except OSError as error:
-        raise HiveError(
-            f"cannot run {argv[0]!r}: {error.strerror or error}", code="no_command",
-            hint="is it installed and in PATH?",
-        ) from error  # fmt: skip
+        raise _no_command(argv[0], error) from error
     try:
         yield Dialogue(process)
     finally:
