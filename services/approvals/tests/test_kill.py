@@ -20,7 +20,7 @@ from hivecommon.contracts.base import Request
 from hivecommon.errors import HiveError
 from hivetesting.broker import Broker
 from hivetesting.lifecycle import JobBook, scripted_lifecycle
-from hivetesting.watch import ApprovalWatch, inbox_of
+from hivetesting.watch import ApprovalWatch, inbox_with
 
 KILLS = 20
 # The same numbers in every run: a failure can be looked at again.
@@ -110,9 +110,7 @@ async def test_killed_at_random_moments_each_approval_is_carried_out_exactly_onc
         async with asyncio.TaskGroup() as askers:
             for initial in "abcdef":
                 askers.create_task(asker(initial))
-        async with asyncio.timeout(20):
-            while len(messages := await inbox_of(operator, "hm1nd")) < 2 * len(ended):
-                pass
+        messages = await inbox_with(operator, "hm1nd", 2 * len(ended))
         over.set()
 
     numbers = [approval.id for approval in ended]

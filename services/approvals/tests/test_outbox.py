@@ -20,7 +20,7 @@ from hivecommon.contracts.streams import EVENTS, INBOX
 from hivetesting.broker import OPERATOR, Broker
 from hivetesting.fixtures import Connect
 from hivetesting.stream_reader import read_stream
-from hivetesting.watch import ApprovalWatch, inbox_of
+from hivetesting.watch import ApprovalWatch, inbox_of, inbox_with
 from msgspec.structs import replace
 from sqlalchemy import text
 
@@ -120,9 +120,7 @@ async def test_a_full_inbox_keeps_its_own_messages_waiting_and_nobody_elses(
             await deny(store, agent, requester="hm1nd")
         last = await deny(store, "c", requester="other")
         await watch.state(last, (await store.get(last)).state)
-        async with asyncio.timeout(10):
-            while not await inbox_of(operator, "other"):
-                pass
+        await inbox_with(operator, "other", 1)
         assert [m.id for m in await inbox_of(operator, "hm1nd")] == ["approval-1-denied"]
         lifecycle = await connect(own_broker.service_login("lifecycle"))
         await lifecycle.jetstream.purge_stream(INBOX.name, subject="inbox.hm1nd.hive")

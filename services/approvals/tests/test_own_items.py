@@ -19,7 +19,7 @@ from hivecommon.errors import HiveError
 from hivetesting.broker import Broker
 from hivetesting.fixtures import Connect
 from hivetesting.lifecycle import ScriptedLifecycle
-from hivetesting.watch import inbox_of
+from hivetesting.watch import inbox_with
 
 pytestmark = pytest.mark.usefixtures("service", "lifecycle")
 TOMORROW = datetime.now(UTC) + timedelta(days=1)  # noqa: TID251 - the service has the real clock
@@ -73,8 +73,7 @@ async def test_a_question_is_taken_back_once_and_by_its_asker_alone(
     assert error.code == "already_answered"
     assert "taken back" in error.message
     assert (await alice.request(OwnItems(), caller="alice")).questions == []
-    while len(told := await inbox_of(operator, "bob")) < 2:
-        pass
+    told = await inbox_with(operator, "bob", 2)
     assert told[1].body == f"Agent alice has taken question {number} back: it needs no answer."
 
 
@@ -83,8 +82,7 @@ async def test_an_agent_reminds_itself_and_is_told_that_it_was_itself(
 ) -> None:
     made = (await alice.request(Remind(prompt="look again", after_s=1), caller="alice")).schedule
     assert (made.agent, made.created_by, made.zone) == ("alice", "agent:alice", "UTC")
-    while not (told := await inbox_of(operator, "alice")):
-        pass
+    told = await inbox_with(operator, "alice", 1)
     assert told[0].body == f"(Your own reminder {made.id}.)\nlook again"
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from hivecommon.bus import Bus
 from hivecommon.contracts.events import AgentChanged
-from hivecommon.contracts.inbox import InboxMessage
 from hivecommon.contracts.questions import (
     AnswerPeer,
     AnswerQuestion,
@@ -18,7 +17,7 @@ from hivecommon.errors import HiveError
 from hivetesting.broker import Broker
 from hivetesting.fixtures import Connect
 from hivetesting.lifecycle import ScriptedLifecycle
-from hivetesting.watch import inbox_of
+from hivetesting.watch import inbox_of, inbox_with
 
 pytestmark = pytest.mark.usefixtures("service")
 
@@ -39,13 +38,6 @@ async def refusal(attempt: Any) -> HiveError:
     return caught.value
 
 
-async def messages(operator: Bus, agent: str, count: int) -> list[InboxMessage]:
-    async with asyncio.timeout(10):
-        while len(found := await inbox_of(operator, agent)) < count:
-            pass
-    return found
-
-
 async def ask(bus: Bus, name: str = "alice", **wish: Any) -> int:
     request = AskQuestion(text="<b>red</b> or blue?", **wish)
     return (await bus.request(request, caller=name)).question.id
@@ -57,7 +49,7 @@ async def test_an_operators_answer_reaches_the_asker_once(alice: Bus, operator: 
     assert (waiting.open, waiting.questions[0].options) == (1, ["red", "blue"])
     answered = (await operator.request(AnswerQuestion(id=number, answer="blue"))).question
     assert (answered.state, answered.answered_by) == ("answered", "operator:tester")
-    (message,) = await messages(operator, "alice", 1)
+    (message,) = await inbox_with(operator, "alice", 1)
     assert message.id == f"question-{number}-answered"
     assert message.body.endswith("blue")
     assert (await operator.request(ListQuestions())).open == 0
@@ -70,7 +62,7 @@ async def test_several_options_can_be_chosen_and_words_be_added(alice: Bus, oper
     assert (answered.choices, answered.answer) == (["red", "green"], "and some gold")
     (listed,) = (await operator.request(ListQuestions())).questions
     assert (listed.multiple, listed.choices) == (True, ["red", "green"])
-    (message,) = await messages(operator, "alice", 1)
+    (message,) = await inbox_with(operator, "alice", 1)
     assert message.body.endswith("Chosen:\n- red\n- green\nand some gold")
 
 
@@ -110,7 +102,7 @@ async def test_the_first_of_two_answers_stands_and_the_second_is_told(
     (lost,) = [one for one in outcomes if isinstance(one, HiveError)]
     assert lost.code == "already_answered"
     assert "operator:" in lost.message
-    assert len(await messages(operator, "alice", 1)) == 1
+    assert len(await inbox_with(operator, "alice", 1)) == 1
 
 
 async def test_a_repeated_answer_is_the_same_one(alice: Bus, operator: Bus) -> None:
@@ -136,12 +128,12 @@ async def test_a_peer_is_asked_and_answers_through_inboxes(
     alice: Bus, bob: Bus, operator: Bus, lifecycle: ScriptedLifecycle
 ) -> None:
     number = await ask(alice, to="bob")
-    (question,) = await messages(operator, "bob", 1)
+    (question,) = await inbox_with(operator, "bob", 1)
     assert f"question {number}" in question.body
     error = await refusal(operator.request(AnswerQuestion(id=number, answer="mine")))
     assert error.code == "refused"
     await bob.request(AnswerPeer(id=number, answer="red"), caller="bob")
-    (answer,) = await messages(operator, "alice", 1)
+    (answer,) = await inbox_with(operator, "alice", 1)
     assert "agent bob" in answer.body
     assert (await operator.request(ListQuestions())).open == 0
 
@@ -160,7 +152,7 @@ async def test_who_asked_in_vain_is_told_when_the_deadline_has_passed(
     alice: Bus, operator: Bus
 ) -> None:
     number = await ask(alice, deadline_s=1)
-    (message,) = await messages(operator, "alice", 1)
+    (message,) = await inbox_with(operator, "alice", 1)
     assert message.id == f"question-{number}-expired"
     error = await refusal(operator.request(AnswerQuestion(id=number, answer="late")))
     assert (error.code, "expired" in error.message) == ("already_answered", True)
@@ -188,4 +180,4 @@ async def test_open_questions_go_with_a_renamed_agent(
             if found[asked].asker == "anna" and found[to_peer].answerer == "anna":
                 break
     await operator.request(AnswerQuestion(id=asked, answer="blue"))
-    assert len(await messages(operator, "anna", 1)) == 1
+    assert len(await inbox_with(operator, "anna", 1)) == 1

@@ -22,7 +22,7 @@ from hivecommon.contracts.roster import HarnessStatus
 from hivecommon.errors import HiveError
 from hivetesting.broker import Broker
 from hivetesting.fixtures import Connect
-from hivetesting.watch import inbox_of
+from hivetesting.watch import inbox_with
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 Serving = Callable[[], AbstractAsyncContextManager[None]]
@@ -41,10 +41,7 @@ async def audited(operator: Bus, count: int, **wanted: str) -> list[AuditEntry]:
 
 
 async def told(operator: Bus, count: int) -> list[str]:
-    async with asyncio.timeout(10):
-        while len(found := await inbox_of(operator, "hm1nd")) < count:
-            await asyncio.sleep(0.02)
-    return [message.body for message in found]
+    return [message.body for message in await inbox_with(operator, "hm1nd", count)]
 
 
 async def test_what_happened_while_the_service_was_away_is_told_once(

@@ -1,6 +1,5 @@
 """Schedules: sent once each, caught up once, and changed by operators alone."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -28,7 +27,7 @@ from hivecommon.contracts.schedules import (
 )
 from hivecommon.errors import HiveError
 from hivetesting.lifecycle import ScriptedLifecycle
-from hivetesting.watch import ApprovalWatch, inbox_of
+from hivetesting.watch import ApprovalWatch, inbox_with
 from sqlalchemy import Connection, select
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -156,9 +155,7 @@ async def test_an_operator_makes_changes_fires_and_deletes_one(
     await operator.request(ResumeSchedule(id=made.id))
     fired = (await operator.request(FireSchedule(id=made.id))).schedule
     assert fired.fired == 1
-    async with asyncio.timeout(10):
-        while not (found := await inbox_of(operator, "alice")):
-            pass
+    found = await inbox_with(operator, "alice", 1)
     assert [message.body for message in found] == ["report"]
     await operator.request(DeleteSchedule(id=made.id))
     assert (await operator.request(ListSchedules())).schedules == []

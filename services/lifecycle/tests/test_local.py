@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -412,8 +413,9 @@ async def test_all_this_works_for_an_ordinary_user(tmp_path: Path) -> None:
     theirs = tmp_path / "theirs"
     theirs.mkdir()
     os.chown(theirs, 65534, 65534)
-    for parent in theirs.parents[:3]:
-        parent.chmod(0o755)
+    for parent in theirs.relative_to(tempfile.gettempdir()).parents:
+        if parent.name:  # the temporary directory itself is open to them
+            Path(tempfile.gettempdir(), parent).chmod(0o755)
     script = ORDINARY.format(
         paths=[str(Path(__file__).parent), *sys.path[1:]], python=python, directory=str(theirs)
     )

@@ -16,7 +16,7 @@ async def read_stream(bus: Bus, stream: str, subject: str) -> AsyncIterator[tupl
         subject,
         stream=stream,
         config=ConsumerConfig(
-            deliver_policy=DeliverPolicy.ALL, ack_policy=AckPolicy.NONE, inactive_threshold=30
+            deliver_policy=DeliverPolicy.ALL, ack_policy=AckPolicy.NONE, inactive_threshold=10
         ),
     )
     try:

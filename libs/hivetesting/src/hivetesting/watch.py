@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Self
+from typing import Final, Self
 
 import msgspec
 from hivecommon.bus import Bus
@@ -13,6 +13,9 @@ from hivecommon.contracts.streams import INBOX
 from nats.aio.msg import Msg
 
 from hivetesting.stream_reader import read_stream
+
+_PATIENCE_S: Final = 20
+_LOOK_S: Final = 0.02
 
 
 class ApprovalWatch:
@@ -65,3 +68,12 @@ async def inbox_of(bus: Bus, agent: str) -> list[InboxMessage]:
     """Return all messages to `agent`, read or not, in order; `bus` may be an operator's."""
     subject = InboxMessage.filter_for(agent)
     return [InboxMessage.decode(data) async for _, data in read_stream(bus, INBOX.name, subject)]
+
+
+async def inbox_with(bus: Bus, agent: str, count: int) -> list[InboxMessage]:
+    """Return all messages to `agent` once there are `count` of them; TimeoutError after 20 s."""
+    async with asyncio.timeout(_PATIENCE_S):
+        while len(found := await inbox_of(bus, agent)) < count:  # noqa: ASYNC110 - another process
+            # Each look leaves a consumer behind for a while, and the server bounds their number.
+            await asyncio.sleep(_LOOK_S)
+    return found
