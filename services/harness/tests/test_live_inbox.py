@@ -96,7 +96,7 @@ async def test_small_messages_of_one_sender_share_a_turn_where_the_agent_says_so
     # An answer goes to the newest of them.
     [sent] = watch.bodies(MessageSent)
     assert (sent.to, sent.reply_to) == ("bob", bobs[2])
-    prompt = next(r.last_user_text for r in agents.api.requests if "b2" in r.last_user_text)
+    prompt = next(r.last_user_text for r in agents.api.requests if "\nb2\n" in r.last_user_text)
     assert [prompt.index(body) for body in ("\nb1\n", "\nb2\n", "\nb3\n")] == sorted(
         prompt.index(body) for body in ("\nb1\n", "\nb2\n", "\nb3\n")
     )
