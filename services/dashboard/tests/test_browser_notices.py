@@ -120,6 +120,9 @@ async def test_a_failed_rebuild_waits_until_it_is_seen_or_made_good(tab: Tab, hi
     await expect(liam.get_by_role("link", name="Open approval 9")).to_have_attribute(
         "href", "#/approvals/9"
     )
+    # What the tests before this one took away is shown until the dashboard asks its services again.
+    await expect(tab.page.locator("[data-approval], [data-question]")).to_have_count(0)
+    await expect(tab.page.locator("[data-failed]")).to_have_count(2)
     count = int((await tab.page.title()).split(")")[0].removeprefix("("))
     assert count >= 2
     toasts = tab.page.locator(".toast")
