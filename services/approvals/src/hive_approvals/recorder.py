@@ -195,7 +195,6 @@ class Recorder:
         needs = event.body.status.needs_login
         if self._needs_login.get(agent, False) == needs:
             return
-        self._needs_login[agent] = needs
 
         def work(connection: Connection) -> None:
             if not _set_condition(connection, agent, conditions.c.needs_login, holds=needs):
@@ -207,6 +206,8 @@ class Recorder:
             self._tell(connection, agent, message_id, event.at, f"{agent}: {what}")
 
         await self._ledger.change(work)
+        # Only now: what could not be written down is tried again at the agent's next status.
+        self._needs_login[agent] = needs
 
     def _tell(
         self, connection: Connection, agent: str, message_id: str, at: datetime, body: str
