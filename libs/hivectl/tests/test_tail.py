@@ -86,8 +86,7 @@ async def test_following_has_no_gap_and_no_double_at_the_seam(
 async def test_following_from_now_leaves_the_past_out(
     writer: Bus, reader: Bus, subject: str
 ) -> None:
-    await writer.publish(subject, b"past")
-    await writer.client.flush()
+    await writer.publish_acked(subject, b"past", message_id=subject)  # stored, not only sent
     async with aclosing(follow(reader, "LOGS", [subject], Start())) as entries:
         first = asyncio.ensure_future(anext(entries))
         while not first.done():
