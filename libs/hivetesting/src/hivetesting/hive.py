@@ -173,8 +173,14 @@ class RunningHive:
         return found
 
     def kill(self, module: str, *, force: bool = True) -> int:
-        """Kill a service (or let it end in good order); return its pid."""
-        process = min(self.processes(module), key=lambda candidate: candidate.create_time())
+        """Kill a service (or let it end in good order), once it runs; return its pid."""
+        deadline = time.monotonic() + READY_S
+        while not (running := self.processes(module)):
+            # Killed often, it is started again after ever longer pauses.
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{module} does not run")
+            time.sleep(0.05)
+        process = min(running, key=lambda candidate: candidate.create_time())
         process.send_signal(signal.SIGKILL if force else signal.SIGTERM)
         return int(process.pid)
 
